@@ -1,0 +1,3 @@
+"""Curated corpora for single-cell foundation models, with their lineage."""
+
+from __future__ import annotations

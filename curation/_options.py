@@ -1,0 +1,55 @@
+"""What a curator may decide about a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import LabelMappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurationOptions:
+    """Decisions that the file itself does not carry."""
+
+    organism: str | None = None
+    """Taxon id or name. Decided from the file by default."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Field to obs column, where the column is not called as CELLxGENE calls it."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Field to the label that holds for every cell of the dataset."""
+    layer: str | None = None
+    """Matrix with the raw counts, where several layers could be it."""
+    gene_column: str | None = None
+    """Column of var with the gene ids or symbols; ``index`` for the index."""
+    genome: str | None = None
+    """Genome of a 10x file of several."""
+    min_gene_share: float = 0.5
+    """Least share of the features that must be resolved to genes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that was decided, without the defaults."""
+        default = asdict(CurationOptions())
+        return {key: value for key, value in asdict(self).items() if value != default[key]}
+
+
+def parse_assignments(pairs: Iterable[str], *, option: str, fields: Iterable[str]) -> dict[str, str]:
+    """Read ``FIELD=VALUE`` texts of the command line.
+
+    Raises
+    ------
+    LabelMappingError
+        If a text has no ``=`` or its left side is not one of `fields`.
+    """
+    allowed = tuple(fields)
+    result = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not value or name not in allowed:
+            msg = f"{option} {pair!r} is not FIELD=VALUE with FIELD one of {', '.join(allowed)}."
+            raise LabelMappingError(msg, {"option": option, "value": pair})
+        result[name] = value
+    return result
