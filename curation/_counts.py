@@ -127,7 +127,9 @@ def _only(
     details = {"file": str(source.path), "tried": {v.matrix: v.reason for v in verdicts}}
     if found:
         names = ", ".join(matrix.name for matrix in found)
-        msg = f"{source.path} has several layers of whole counts ({names}). Choose one with --layer."
+        msg = (
+            f"{source.path} has several layers of whole counts ({names}). Choose one with --layer."
+        )
         raise CountsError(msg, details)
     tried = "; ".join(map(str, verdicts))
     msg = (

@@ -48,8 +48,16 @@ class Curated:
     report: CurationReport
     decisions: pd.DataFrame = field(repr=False)
     """Mapping decisions, see `decision_table`."""
-    terms: dict[str, tuple[str, ...]]
-    """By field: the term ids in the dataset, sorted; ``unknown`` and ``na`` are no terms."""
+    classes: dict[str, list[str]]
+    """By field: the distinct values in obs, sorted; ``unknown`` and ``na`` are no classes."""
+
+    @property
+    def terms(self) -> dict[str, list[str]]:
+        """By field: the term ids in the dataset, sorted; several in one value are taken apart."""
+        return {
+            name: sorted({term for value in values for term in value.split(" || ")})
+            for name, values in self.classes.items()
+        }
 
 
 def versions() -> dict[str, str]:
@@ -111,7 +119,12 @@ def curate(
         column, features = gene_features(path, matrix.var, options.gene_column)
         organism = decide_organism(source, features, options)
         genes = map_genes(
-            source, matrix.var, features, column, organism.organism, min_share=options.min_gene_share
+            source,
+            matrix.var,
+            features,
+            column,
+            organism.organism,
+            min_share=options.min_gene_share,
         )
         labels = curate_labels(source, organism.organism, options, memory or {})
         kept = np.flatnonzero(~organism.dropped)
@@ -149,7 +162,7 @@ def curate(
         path=out,
         report=report,
         decisions=decision_table(labels, genes, organism, len(source.obs)),
-        terms=_terms(obs),
+        classes=_classes(obs),
     )
 
 
@@ -335,11 +348,9 @@ def _left_out(source: SourceFile, matrix: Matrix) -> tuple[str, ...]:
     return (*(name for name in source.matrices if name != matrix.name), *source.left_out)
 
 
-def _terms(obs: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Term ids by field. Several in one label are taken apart."""
-    terms = {}
-    for name in FIELDS:
-        column = name if name == "tissue_type" else f"{name}_ontology_term_id"
-        parts = {part for value in obs[column].cat.categories for part in value.split(" || ")}
-        terms[name] = tuple(sorted(parts - {"unknown", "na"}))
-    return terms
+def _classes(obs: pd.DataFrame) -> dict[str, list[str]]:
+    columns = {n: n if n == "tissue_type" else f"{n}_ontology_term_id" for n in FIELDS}
+    return {
+        name: sorted(set(obs[column].cat.categories) - {"unknown", "na"})
+        for name, column in columns.items()
+    }

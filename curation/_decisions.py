@@ -80,7 +80,9 @@ def decision_table(
                 "object_label": changed["symbol"],
                 "confidence": resolved.astype(float),
                 "field": "gene",
-                "outcome": changed["outcome"].replace({"resolved": "mapped", "unknown": "unmapped"}),
+                "outcome": changed["outcome"].replace(
+                    {"resolved": "mapped", "unknown": "unmapped"}
+                ),
                 "method": changed["method"],
                 "candidates": changed["candidates"].map("|".join),
                 "n_cells": n_cells,

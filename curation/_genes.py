@@ -54,7 +54,9 @@ class GeneMap:
         source = np.flatnonzero(target >= 0)
         shape = (len(target), len(self.var))
         ones = np.ones(len(source), dtype=rows.dtype)
-        mapped = sparse.csr_matrix(rows @ sparse.csr_matrix((ones, (source, target[source])), shape))
+        mapped = sparse.csr_matrix(
+            rows @ sparse.csr_matrix((ones, (source, target[source])), shape)
+        )
         mapped.sort_indices()
         return mapped
 
@@ -97,7 +99,9 @@ def gene_features(path: Path, var: pd.DataFrame, column: str | None) -> tuple[st
     for name in var.columns:
         values = var[name]
         if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-            candidates[str(name)] = values.astype(object).fillna("").astype(str).reset_index(drop=True)
+            candidates[str(name)] = (
+                values.astype(object).fillna("").astype(str).reset_index(drop=True)
+            )
     if column is not None:
         if column not in candidates:
             msg = f"var of {path} has no text column {column!r}. It has {', '.join(candidates)}."
@@ -158,7 +162,7 @@ def decide_organism(
         )
         raise OrganismError(msg, details)
     if stated is None:
-        assert found is not None  # noqa: S101 - both None was refused above
+        assert found is not None
         return OrganismDecision(
             organism=found, method="genes", reason=evidence.reason, dropped=dropped
         )

@@ -36,7 +36,9 @@ class CurationOptions:
         return {key: value for key, value in asdict(self).items() if value != default[key]}
 
 
-def parse_assignments(pairs: Iterable[str], *, option: str, fields: Iterable[str]) -> dict[str, str]:
+def parse_assignments(
+    pairs: Iterable[str], *, option: str, fields: Iterable[str]
+) -> dict[str, str]:
     """Read ``FIELD=VALUE`` texts of the command line.
 
     Raises

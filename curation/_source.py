@@ -161,7 +161,7 @@ def _open_store(path: Path, kind: Format) -> SourceFile:
 
             return _from_anndata(path, kind, _quietly(lambda: anndata.read_h5ad(path)))
         source = _from_store(path, kind, store)
-        source._stack = stack  # noqa: SLF001 - ours, from here on
+        source._stack = stack
         on_error.pop_all()
         return source
 

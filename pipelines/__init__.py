@@ -1,1 +1,78 @@
+"""Many datasets: ingestion, registration in LaminDB, collections, training runs, lineage."""
+
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._collect import Collected, collect, find_datasets, open_corpus
+    from ._ingest import Outcome, ingest
+    from ._lamin import connect
+    from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
+    from ._registrar import NewFile, NewRun, Registered, register
+    from ._setup import Setup, init
+    from ._training import TrainingRun, training_run
+    from ._workspace import Workspace, find_workspace
+
+_HOMES = {
+    "Collected": "_collect",
+    "Fed": "_lineage",
+    "Lineage": "_lineage",
+    "NewFile": "_registrar",
+    "NewRun": "_registrar",
+    "Outcome": "_ingest",
+    "Registered": "_registrar",
+    "Setup": "_setup",
+    "TrainingRun": "_training",
+    "Workspace": "_workspace",
+    "collect": "_collect",
+    "connect": "_lamin",
+    "find_datasets": "_collect",
+    "find_workspace": "_workspace",
+    "ingest": "_ingest",
+    "init": "_setup",
+    "lineage_of_dataset": "_lineage",
+    "lineage_of_model": "_lineage",
+    "open_corpus": "_collect",
+    "register": "_registrar",
+    "status": "_lineage",
+    "training_run": "_training",
+}
+
+__all__ = [
+    "Collected",
+    "Fed",
+    "Lineage",
+    "NewFile",
+    "NewRun",
+    "Outcome",
+    "Registered",
+    "Setup",
+    "TrainingRun",
+    "Workspace",
+    "collect",
+    "connect",
+    "find_datasets",
+    "find_workspace",
+    "ingest",
+    "init",
+    "lineage_of_dataset",
+    "lineage_of_model",
+    "open_corpus",
+    "register",
+    "status",
+    "training_run",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: LaminDB takes a second."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

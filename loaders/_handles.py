@@ -1,0 +1,116 @@
+"""Open files: few at a time, and never shared between processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["Handles", "open_local"]
+
+
+def open_local(path: str) -> tuple[Any, Any]:
+    """Open an h5ad file or a zarr store for reading.
+
+    Returns
+    -------
+    The connection below the store (always None here), and the store.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing at `path`.
+    """
+    where = Path(path)
+    if where.is_dir():
+        import zarr
+
+        return None, zarr.open_group(where, mode="r")
+    if not where.exists():
+        msg = f"There is no file {path}. Fetch the dataset, or correct its path in the manifest."
+        raise NotFoundError(msg, {"path": path})
+    import h5py  # type: ignore[import-untyped]  # it has no stubs
+
+    return None, h5py.File(where, "r")
+
+
+class Handles:
+    """Stores by number, opened when they are first used.
+
+    A forked process finds its parent's HDF5 handles in its memory. They are closed there and opened
+    anew, as two processes on one handle read each other's bytes. Pickling leaves handles behind.
+    Not safe for use by several threads.
+
+    Parameters
+    ----------
+    paths
+        One h5ad file or zarr store each.
+    opener
+        Takes a path, gives (connection or None, store). A module-level function, for pickling.
+    max_open
+        Files open at once; the one used longest ago is closed first.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Any],
+        *,
+        opener: Callable[[Any], tuple[Any, Any]] = open_local,
+        max_open: int = 128,
+    ) -> None:
+        self.paths = list(paths)
+        self.closed = False
+        self._opener = opener
+        self._max_open = max_open
+        self._open: dict[int, tuple[Any, Any]] = {}
+        self._pid = os.getpid()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> Any:
+        if self.closed:
+            msg = f"{self.paths[index]} was closed. Make a new object to read it again."
+            raise ValueError(msg)
+        if self._pid != os.getpid():
+            self.release()
+        pair = self._open.pop(int(index), None)
+        if pair is None:
+            if len(self._open) >= self._max_open:
+                _shut(self._open.pop(next(iter(self._open))))
+            pair = self._opener(self.paths[index])
+        self._open[int(index)] = pair
+        return pair[1]
+
+    @property
+    def n_open(self) -> int:
+        """Files that this process holds open."""
+        return len(self._open)
+
+    def release(self) -> None:
+        """Close every file; they are opened again when needed."""
+        while self._open:
+            _shut(self._open.popitem()[1])
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        """Close every file for good."""
+        self.release()
+        self.closed = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+
+def _shut(pair: tuple[Any, Any]) -> None:
+    for part in reversed(pair):
+        if hasattr(part, "close"):
+            part.close()

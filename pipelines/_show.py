@@ -1,0 +1,170 @@
+"""Results as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from ._collect import Collected
+    from ._ingest import Outcome
+    from ._lineage import Lineage
+    from ._setup import Setup
+    from ._workspace import Workspace
+
+NUMBER = {"justify": "right"}
+STYLES = {"new": "green", "revised": "green", "unchanged": "dim", "refused": "red", "planned": "cyan"}
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """Make a table; columns of numbers are aligned to the right and get thousands separators."""
+    view = Table(title=title, title_justify="left", title_style="bold")
+    for place, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
+        view.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        view.add_row(*(f"{c:,}" if isinstance(c, int | float) else str(c) for c in row))
+    return view
+
+
+def setup_view(setup: Setup) -> RenderableType:
+    """Say where the workspace is and what comes next."""
+    folder = setup.workspace.folder
+    what = "made" if setup.created else "was there already: nothing changed"
+    return Text(f"workspace {folder} {what}\nnext: corpuscle ingest PATH... --home {folder}")
+
+
+def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
+    """Summarise what became of each file, then what is open and how to decide it."""
+    rows = []
+    for outcome in outcomes:
+        report = outcome.report
+        status = f"[{STYLES[outcome.status]}]{outcome.status}[/]"
+        version = outcome.version and f"@{outcome.version}"
+        if report is None:
+            rows.append((escape(outcome.dataset), status, "", "", "", "", ""))
+            continue
+        genes, labels = report["genes"], report["labels"].values()
+        rows.append(
+            (
+                escape(outcome.dataset) + version,
+                status,
+                report["organism"]["name"],
+                f"{report['n_cells']:,}",
+                report["counts_from"],
+                " / ".join(f"{genes[k]:,}" for k in ("resolved", "ambiguous", "unknown")),
+                " / ".join(str(sum(f[k] for f in labels)) for k in ("mapped", "ambiguous", "unmapped")),
+            )
+        )
+    summary = table(
+        "Datasets",
+        (
+            "dataset",
+            "status",
+            "organism",
+            "cells",
+            "counts from",
+            "genes resolved / ambiguous / unknown",
+            "labels mapped / ambiguous / unmapped",
+        ),
+        rows,
+    )
+    notes = [line for outcome in outcomes for line in notes_on(outcome)]
+    done = sum(outcome.status != "refused" for outcome in outcomes)
+    total = Text(f"{done} of {len(outcomes)} files are registered or planned")
+    return Group(summary, *notes, total)
+
+
+def notes_on(outcome: Outcome) -> list[Text]:
+    """Say what was refused, decided, dropped or left open in one file."""
+    lines = []
+    if outcome.error is not None:
+        lines.append(
+            Text.assemble(
+                (f"{outcome.dataset} refused ", "red"),
+                f"({outcome.error['kind']}): {outcome.error['message']}",
+            )
+        )
+    report = outcome.report
+    if report is None or outcome.status == "unchanged":
+        return lines
+    name = outcome.dataset
+    organism = report["organism"]
+    if organism["method"] == "genes":
+        lines.append(_note(name, f"organism {organism['name']} decided by genes: {organism['reason']}"))
+    for rule, n in report["dropped"].items():
+        lines.append(_note(name, f"{n:,} cells dropped by rule {rule}: {organism['reason']}"))
+    for field, labels in report["labels"].items():
+        if labels["open"]:
+            said = ", ".join(
+                f"{e['label']!r} ({e['outcome']}, {e['n_cells']:,} cells)" for e in labels["open"]
+            )
+            lines.append(_note(name, f"{field} open: {said}"))
+        if labels["suggested_columns"]:
+            column = labels["suggested_columns"][0]
+            lines.append(
+                _note(name, f"{field} not given; if {column} holds it: --column {field}={column}")
+            )
+    return lines
+
+
+def _note(name: str, text: str) -> Text:
+    return Text.assemble((f"{name} ", "bold"), text)
+
+
+def collect_view(collected: Collected, *, dry_run: bool) -> RenderableType:
+    """List the datasets of a version."""
+    state = "planned" if dry_run else "new" if collected.new else "unchanged"
+    rows = [(ref.key, ref.organism, ref.n_cells) for ref in collected.datasets]
+    title = f"{collected.name}@{collected.version} ({state})"
+    return table(title, ("dataset", "organism", "cells"), rows)
+
+
+def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
+    """List datasets, collections and models."""
+    parts: list[RenderableType] = [Text(f"workspace {workspace.folder}")]
+    columns = {
+        "datasets": ("name", "version", "organism", "n_cells", "n_genes", "labels_open", "bytes"),
+        "collections": ("name", "version", "n_datasets", "n_cells"),
+        "models": ("name", "version", "bytes", "run", "status"),
+    }
+    for kind, names in columns.items():
+        if found[kind]:
+            rows = [[entry[name] for name in names] for entry in found[kind]]
+            parts.append(table(kind, names, rows))
+        else:
+            parts.append(Text(f"{kind}: none yet"))
+    return Group(*parts)
+
+
+def lineage_view(found: Lineage) -> RenderableType:
+    """Show the datasets of a model, or the models of a dataset."""
+    if found.kind == "model":
+        run = found.run or {}
+        title = f"Model {found.key}@{found.version} was fed by {len(found.rows)} datasets"
+        rows: list[Sequence[object]] = [
+            (row.dataset, row.dataset_version, row.organism, row.n_cells, row.cells, row.exposures)
+            for row in found.rows
+        ]
+        columns = ("dataset", "version", "organism", "cells in dataset", "cells seen", "exposures")
+        total = sum(row.exposures for row in found.rows)
+        note = (
+            f"{total:,} exposures from {run['corpus']}; run {run['uid']} ({run['status']}), "
+            f"code {run['code_version']}, params {run['params']}"
+        )
+        return Group(table(title, columns, rows), Text(note))
+    title = f"Dataset {found.key} ({found.version}) fed {len(found.rows)} model versions"
+    rows = [
+        (f"{row.model}@{row.model_version}", row.dataset_version, row.corpus, row.cells, row.exposures)
+        for row in found.rows
+    ]
+    columns = ("model", "dataset version", "corpus", "cells seen", "exposures")
+    return table(title, columns, rows)

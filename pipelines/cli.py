@@ -1,0 +1,343 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from ..errors import CorpuscleError, IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+    from rich.progress import Progress
+
+app = App(
+    name="corpuscle",
+    help="Curated corpora for single-cell foundation models, with their lineage.",
+    help_format="plaintext",
+)
+lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
+app.command(lineage)
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+Pairs = Annotated[list[str], Parameter(consume_multiple=False, negative=())]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors become a line on stderr and an exit code.
+
+    0 done, 1 failed or something was refused, 2 wrong usage, 3 damaged data, 130 interrupted.
+    ``--debug`` shows the traceback, ``--verbose`` what is done.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug, verbose = _take(words, "--debug"), _take(words, "--verbose")
+    if debug or verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    try:
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        err.print(f"[red]error[/red] {error}. See `corpuscle --help`.", highlight=False)
+        code = 2
+    except CorpuscleError as error:
+        if debug:
+            raise
+        _complain(error.kind, error.message)
+        code = 3 if isinstance(error, IntegrityError) else 1
+    except KeyboardInterrupt:
+        err.print("interrupted: what is registered stays; run the same command again to go on")
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _take(words: list[str], flag: str) -> bool:
+    found = flag in words
+    words[:] = [word for word in words if word != flag]
+    return found
+
+
+def _complain(kind: str, message: str) -> None:
+    from rich.markup import escape
+
+    err.print(f"[red]{kind} error[/red] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+def _show(result: Any, view: RenderableType, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=1))
+    else:
+        out.print(view)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress]:
+    """Progress bars on a terminal; nothing elsewhere."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        yield bar
+
+
+@app.command
+def init(
+    folder: Path | None = None,
+    /,
+    *,
+    storage: str | None = None,
+    db: str | None = None,
+    json: Json = False,
+) -> int:
+    """Make a workspace: a registry with ontologies, and a storage. Harmless when there is one.
+
+    Parameters
+    ----------
+    folder
+        Where. This folder by default.
+    storage
+        Folder for the data. FOLDER/storage by default.
+    db
+        URL of a PostgreSQL database. An embedded SQLite database by default.
+    json
+        Print the result as JSON.
+    """
+    from ._setup import init as make
+    from ._show import setup_view
+
+    with _progress() as bar:
+        task = bar.add_task("connecting", total=None)
+        setup = make(
+            folder or ".",
+            storage=storage,
+            db=db,
+            progress=lambda what, done, n: bar.update(task, description=what, completed=done, total=n),
+        )
+    result = {"folder": str(setup.workspace.folder), "created": setup.created}
+    _show(result, setup_view(setup), as_json=json)
+    return 0
+
+
+@app.command
+def ingest(
+    *paths: Path,
+    organism: str | None = None,
+    column: Pairs | None = None,
+    set: Pairs | None = None,  # noqa: A002 - the name of the option
+    layer: str | None = None,
+    gene_column: str | None = None,
+    genome: str | None = None,
+    min_gene_share: float = 0.5,
+    name: str | None = None,
+    dry_run: Flag = False,
+    json: Json = False,
+    home: Path | None = None,
+) -> int:
+    """Curate files and register them: .h5ad, .zarr, 10x .h5, folders with matrix.mtx.
+
+    Nothing is guessed: what cannot be decided is reported with the option that decides it.
+    Exit code 0 if all files are registered, 1 if some were refused.
+
+    Parameters
+    ----------
+    paths
+        Files, and folders of files.
+    organism
+        Taxon id or name, for all the files. Decided from each file by default.
+    column
+        FIELD=COLUMN of obs that holds a label class, when it is called otherwise. May be repeated.
+    set
+        FIELD=LABEL that holds for every cell. May be repeated.
+    layer
+        Matrix with the raw counts, where several layers could be it.
+    gene_column
+        Column of var with the gene ids or symbols; index for the index.
+    genome
+        Genome of a 10x file of several.
+    min_gene_share
+        Least share of the features that must be genes.
+    name
+        Name of the dataset, for a single file.
+    dry_run
+        Only tell what would be done.
+    json
+        Print the outcomes as JSON.
+    home
+        The workspace.
+    """
+    from ..curation import CurationOptions, parse_assignments
+    from ..ontologies import FIELDS
+    from ._ingest import ingest as run
+    from ._lamin import connect
+    from ._show import ingest_view
+
+    options = CurationOptions(
+        organism=organism,
+        columns=parse_assignments(column or (), option="--column", fields=FIELDS),
+        constants=parse_assignments(set or (), option="--set", fields=FIELDS),
+        layer=layer,
+        gene_column=gene_column,
+        genome=genome,
+        min_gene_share=min_gene_share,
+    )
+    if not paths:
+        err.print("[red]error[/red] Name at least one file or folder: corpuscle ingest PATH...")
+        return 2
+    connect(home)
+    with _progress() as bar:
+        files, cells = bar.add_task("files", total=None), bar.add_task("cells", total=None)
+        outcomes = []
+        for outcome in run(
+            paths,
+            options=options,
+            name=name,
+            dry_run=dry_run,
+            on_start=lambda i, n, path: bar.update(files, description=path.name, completed=i, total=n),
+            on_progress=lambda done, n: bar.update(cells, completed=done, total=n),
+        ):
+            outcomes.append(outcome)
+    _show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
+    return int(any(outcome.status == "refused" for outcome in outcomes))
+
+
+@app.command
+def collect(
+    name: str,
+    /,
+    *,
+    dataset: Pairs | None = None,
+    organism: str | None = None,
+    term: Pairs | None = None,
+    dry_run: Flag = False,
+    json: Json = False,
+    home: Path | None = None,
+) -> int:
+    """Make or revise a collection from the latest curated datasets: all, or those of a query.
+
+    Parameters
+    ----------
+    name
+        Name of the collection.
+    dataset
+        Name of a dataset, with * and ? as in a shell. May be repeated.
+    organism
+        Only datasets of this organism.
+    term
+        FIELD=TERM: only datasets with cells of this term. May be repeated.
+    dry_run
+        Only tell what the version would hold.
+    json
+        Print the result as JSON.
+    home
+        The workspace.
+    """
+    from ..curation import parse_assignments
+    from ..ontologies import FIELDS
+    from ._collect import collect as run
+    from ._lamin import connect
+    from ._show import collect_view
+
+    terms = parse_assignments(term or (), option="--term", fields=FIELDS)
+    connect(home)
+    collected = run(name, patterns=dataset or (), organism=organism, terms=terms, dry_run=dry_run)
+    _show(collected.to_dict(), collect_view(collected, dry_run=dry_run), as_json=json)
+    return 0
+
+
+@app.command
+def status(*, json: Json = False, home: Path | None = None) -> int:
+    """Show what the registry holds: datasets, collections, models.
+
+    Parameters
+    ----------
+    json
+        Print it as JSON.
+    home
+        The workspace.
+    """
+    from ._lamin import connect
+    from ._lineage import status as look
+    from ._show import status_view
+
+    workspace = connect(home)
+    found = look()
+    _show(found, status_view(workspace, found), as_json=json)
+    return 0
+
+
+@lineage.command
+def model(key: str, /, *, json: Json = False, home: Path | None = None) -> int:
+    """Tell which datasets fed a model, with how many cells.
+
+    Parameters
+    ----------
+    key
+        KEY for the latest version of the model, or KEY@VERSION.
+    json
+        Print it as JSON.
+    home
+        The workspace.
+    """
+    from ._lamin import connect
+    from ._lineage import lineage_of_model
+    from ._show import lineage_view
+
+    connect(home)
+    found = lineage_of_model(key)
+    _show(found.to_dict(), lineage_view(found), as_json=json)
+    return 0
+
+
+@lineage.command
+def dataset(key: str, /, *, json: Json = False, home: Path | None = None) -> int:
+    """Tell which models a dataset fed, with how many of its cells.
+
+    Parameters
+    ----------
+    key
+        KEY for all versions of the dataset, or KEY@VERSION.
+    json
+        Print it as JSON.
+    home
+        The workspace.
+    """
+    from ._lamin import connect
+    from ._lineage import lineage_of_dataset
+    from ._show import lineage_view
+
+    connect(home)
+    found = lineage_of_dataset(key)
+    _show(found.to_dict(), lineage_view(found), as_json=json)
+    return 0
+
+
+@app.command
+def demo(folder: Path | None = None, /, *, data: Path | None = None) -> int:
+    """Show it all in two minutes: messy files, a corpus, a training run, its lineage.
+
+    Parameters
+    ----------
+    folder
+        Workspace to make or go on with. ./demo by default.
+    data
+        Folder of single-cell files. Five small datasets are generated by default.
+    """
+    from ._demo import run
+
+    run(folder, data=data, say=out.print)
+    return 0
