@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..errors import CorpuscleError, NotFoundError, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import pandas as pd
     from anndata import AnnData

@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._batch import Batch
     from ._mapped import MappedCorpus
     from .corpus import FIELDS, Corpus, DatasetRef, obs_column
     from .ledger import ExposureLedger
-    from .loader import Batch, CorpusLoader
+    from .loader import CorpusLoader
 
 __all__ = [
     "FIELDS",
@@ -24,7 +25,7 @@ __all__ = [
 
 _HOMES = {
     "FIELDS": "corpus",
-    "Batch": "loader",
+    "Batch": "_batch",
     "Corpus": "corpus",
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import IntegrityError, SchemaError
+from ..errors import InputError, IntegrityError, SchemaError
 from .corpus import NO_CLASS, obs_column
 
 if TYPE_CHECKING:
@@ -14,9 +15,65 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .corpus import DatasetRef
+    from ._handles import Handles
+    from .corpus import Corpus, DatasetRef
 
-__all__ = ["check_rows", "read_class_codes", "read_genes"]
+__all__ = ["Layout", "check_rows", "read_class_codes", "read_genes", "read_layout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the columns and labels of each file become those of the batches."""
+
+    genes: tuple[str, ...]
+    """Gene id of each column of a batch."""
+    columns: tuple[npt.NDArray[np.int32], ...]
+    """For each file, the column of each of its genes, or -1. Shape ``(n_genes_of_file,)``."""
+    class_of: tuple[dict[str, npt.NDArray[np.int64]], ...]
+    """For each file and field, the class integer of each code, -1 for none; the last entry is
+    for code -1. Shape ``(n_categories + 1,)``."""
+
+
+def read_layout(
+    corpus: Corpus, stores: Handles, *, labels: Sequence[str], genes: Sequence[str] | None
+) -> Layout:
+    """Read what every batch needs from every file, and refuse files that do not fit.
+
+    Parameters
+    ----------
+    corpus, stores
+        The corpus and its files.
+    labels
+        Fields to read.
+    genes
+        Columns of the batches; None for the sorted union of the files' genes.
+
+    Raises
+    ------
+    InputError
+        If a gene is listed twice.
+    SchemaError
+        If a file lacks a label's column, or names a gene twice.
+    IntegrityError
+        If a file has another number of cells, or a term that is not among the classes.
+    """
+    genes_of, class_of = [], []
+    for ref, store in zip(corpus.datasets, stores, strict=True):
+        check_rows(store, ref)
+        genes_of.append(read_genes(store, ref))
+        classes = {}
+        for field in labels:
+            codes = read_class_codes(store, ref, field=field, terms=corpus.classes[field])
+            classes[field] = np.append(codes, -1)
+        class_of.append(classes)
+    vocabulary = _vocabulary(genes_of, genes)
+    place = {gene: i for i, gene in enumerate(vocabulary)}
+    shared: dict[bytes, npt.NDArray[np.int32]] = {}  # many files have the same genes
+    columns = []
+    for names in genes_of:
+        own = np.array([place.get(name, -1) for name in names], dtype=np.int32)
+        columns.append(shared.setdefault(own.tobytes(), own))
+    return Layout(genes=vocabulary, columns=tuple(columns), class_of=tuple(class_of))
 
 
 def check_rows(store: Any, ref: DatasetRef) -> None:
@@ -109,6 +166,16 @@ def read_class_codes(
             details = {"dataset": ref.uid, "field": field, "terms": [found[i] for i in used]}
             raise IntegrityError(msg, details)
     return np.array([codes.get(term, -1) for term in found], dtype=np.int64)
+
+
+def _vocabulary(genes_of: Sequence[Sequence[str]], genes: Sequence[str] | None) -> tuple[str, ...]:
+    if genes is None:
+        return tuple(sorted(set().union(*genes_of)))
+    if len(set(genes)) < len(genes):
+        repeat = next(gene for i, gene in enumerate(genes) if gene in genes[:i])
+        msg = f"{repeat!r} is twice among the {len(genes):,} genes. List each column once."
+        raise InputError(msg, {"gene": repeat})
+    return tuple(genes)
 
 
 def _categorical(store: Any, ref: DatasetRef, field: str) -> Any:

@@ -26,7 +26,7 @@ def epoch_order(n_cells: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]
 
     Returns
     -------
-    Each of ``0 .. n_cells - 1`` once. Shape ``(n_cells,)``.
+    Each of ``0 .. n_cells - 1`` once, 8 bytes each. Shape ``(n_cells,)``.
 
     Examples
     --------

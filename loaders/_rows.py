@@ -180,5 +180,10 @@ def _read_ranges(
     apart = np.flatnonzero(start[1:] != stop[:-1]) + 1
     firsts = start[np.concatenate([[0], apart])].tolist()
     lasts = stop[np.concatenate([apart, [len(stop)]]) - 1].tolist()
+    if len(firsts) > 1 and hasattr(array, "oindex"):
+        # zarr decodes whole chunks for every read, so it is asked once
+        wanted = np.concatenate([np.arange(a, b) for a, b in zip(firsts, lasts, strict=True)])
+        found: npt.NDArray[Any] = array.oindex[(wanted, *[slice(None)] * (array.ndim - 1))]
+        return found
     pieces: list[npt.NDArray[Any]] = [array[a:b] for a, b in zip(firsts, lasts, strict=True)]
     return np.concatenate(pieces)

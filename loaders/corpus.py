@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -148,7 +149,9 @@ class Corpus:
         }
 
     @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any], paths: Mapping[str, str]) -> Corpus:
+    def from_manifest(
+        cls, manifest: Mapping[str, Any], paths: Mapping[str, str | os.PathLike[str]]
+    ) -> Corpus:
         """Make a corpus from a manifest and the place of each file.
 
         Parameters
@@ -180,7 +183,7 @@ class Corpus:
                 DatasetRef(
                     uid=ref["uid"],
                     key=ref["key"],
-                    path=str(paths.get(ref["uid"], "")),
+                    path=os.fspath(paths.get(ref["uid"], "")),
                     n_cells=int(ref["n_cells"]),
                     organism=ref["organism"],
                 )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from ._batch import Batch
     from .corpus import Corpus
-    from .loader import Batch
 
 __all__ = ["ExposureLedger"]
 

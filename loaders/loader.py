@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import operator
-import warnings
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import ConflictError, InputError, SchemaError
-from ._curated import check_rows, read_class_codes, read_genes
+from ._batch import Batch, sparse_tensor, use_up_torch_notices
+from ._curated import read_layout
 from ._epochs import MAX_WORKERS, EpochClock, Turn, epoch_order
 from ._handles import Handles
 from ._rows import ColumnCache, gather_csr, group_by_file
@@ -23,37 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
-    from scipy import sparse
 
     from .corpus import Corpus
 
 __all__ = ["Batch", "CorpusLoader"]
 
 FORMAT = 1
-
-
-class Batch(TypedDict):
-    """Cells on the way to the model.
-
-    Of the labels only those are there that were asked for.
-    """
-
-    X: torch.Tensor
-    """Counts. Shape ``(n_cells, n_genes)``, float32, sparse CSR (int32 indices) or dense."""
-    dataset: torch.Tensor
-    """Place of each cell's dataset in `Corpus.datasets`. Shape ``(n_cells,)``, int64."""
-    row: torch.Tensor
-    """Number of each cell in the corpus. Shape ``(n_cells,)``, int64."""
-    cell_type: torch.Tensor
-    """Class integer of each cell's term, as all that follow; -1 for none. Shape ``(n_cells,)``, int64."""
-    disease: torch.Tensor
-    development_stage: torch.Tensor
-    tissue: torch.Tensor
-    assay: torch.Tensor
-    self_reported_ethnicity: torch.Tensor
-    sex: torch.Tensor
-    organism: torch.Tensor
-    tissue_type: torch.Tensor
 
 
 class CorpusLoader(IterableDataset[Batch]):
@@ -136,14 +110,14 @@ class CorpusLoader(IterableDataset[Batch]):
         self._offsets = corpus.offsets
         self._stores = Handles([ref.path for ref in corpus.datasets])
         self._cache = ColumnCache()
-        self._inspect(genes)
+        self._layout = read_layout(corpus, self._stores, labels=self.labels, genes=genes)
         self._stores.release()
-        _use_up_torch_notices()
+        use_up_torch_notices()
 
     @property
     def genes(self) -> tuple[str, ...]:
         """Gene id of each column of X."""
-        return self._genes
+        return self._layout.genes
 
     @property
     def epoch(self) -> int:
@@ -194,8 +168,8 @@ class CorpusLoader(IterableDataset[Batch]):
         Parameters
         ----------
         n_served
-            Batches taken since this iteration began. Needed with DataLoader workers, which run
-            ahead: only the consumer knows how many it took.
+            Batches taken since this iteration began, the first of which must have come. Needed
+            with DataLoader workers, which run ahead: only the consumer knows how many it took.
 
         Raises
         ------
@@ -295,13 +269,13 @@ class CorpusLoader(IterableDataset[Batch]):
             self._stores,
             datasets,
             rows,
-            columns=self._columns,
-            n_columns=len(self._genes),
+            columns=self._layout.columns,
+            n_columns=len(self._layout.genes),
             dtype=np.float32,
             cache=self._cache,
         )
         batch: dict[str, torch.Tensor] = {
-            "X": _sparse_tensor(x) if self.output == "csr" else torch.from_numpy(x.toarray()),
+            "X": sparse_tensor(x) if self.output == "csr" else torch.from_numpy(x.toarray()),
             "dataset": torch.from_numpy(datasets),
             "row": torch.from_numpy(cells.copy()),
         }
@@ -318,42 +292,11 @@ class CorpusLoader(IterableDataset[Batch]):
             stored = self._stores[part.file]["obs"][column]["codes"]
             codes = self._cache.take((part.file, field), stored, part.rows)
             # a cell without a category has code -1, and the last entry answers for it
-            labels[part.places] = self._class_of[part.file][field][codes][part.source]
+            labels[part.places] = self._layout.class_of[part.file][field][codes][part.source]
         return labels
-
-    def _inspect(self, genes: Sequence[str] | None) -> None:
-        """Read what every batch needs from every file, and refuse files that do not fit."""
-        genes_of, self._class_of = [], []
-        for ref, store in zip(self.corpus.datasets, self._stores, strict=True):
-            check_rows(store, ref)
-            genes_of.append(read_genes(store, ref))
-            classes = {}
-            for field in self.labels:
-                terms = self.corpus.classes[field]
-                codes = read_class_codes(store, ref, field=field, terms=terms)
-                classes[field] = np.append(codes, -1)
-            self._class_of.append(classes)
-        self._genes = _vocabulary(genes_of, genes)
-        place = {gene: i for i, gene in enumerate(self._genes)}
-        shared: dict[bytes, npt.NDArray[np.int32]] = {}
-        self._columns = []
-        for names in genes_of:
-            columns = np.array([place.get(name, -1) for name in names], dtype=np.int32)
-            key = hashlib.blake2b(columns.tobytes()).digest()
-            self._columns.append(shared.setdefault(key, columns))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "on_batch": None}
-
-
-def _vocabulary(genes_of: Sequence[Sequence[str]], genes: Sequence[str] | None) -> tuple[str, ...]:
-    if genes is None:
-        return tuple(sorted(set().union(*genes_of)))
-    if len(set(genes)) < len(genes):
-        repeat = next(gene for i, gene in enumerate(genes) if gene in genes[:i])
-        msg = f"{repeat!r} is twice among the {len(genes):,} genes. List each column once."
-        raise InputError(msg, {"gene": repeat})
-    return tuple(genes)
 
 
 def _known_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[str, ...]:
@@ -374,26 +317,3 @@ def _whole(value: object, *, name: str, low: int) -> int:
         msg = f"{name} is {value!r}. Pass a whole number of at least {low}."
         raise InputError(msg, {name: value})
     return number
-
-
-def _sparse_tensor(x: sparse.csr_matrix) -> torch.Tensor:
-    _use_up_torch_notices()
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(x.indptr.astype(np.int32, copy=False)),
-        torch.from_numpy(x.indices.astype(np.int32, copy=False)),
-        torch.from_numpy(x.data),
-        size=x.shape,
-        check_invariants=False,
-    )
-
-
-@functools.cache
-def _use_up_torch_notices() -> None:
-    """Make a first CSR tensor: torch remarks once per process that they are new and unchecked.
-
-    Left alone, the remarks turn up wherever a first batch arrives, and stop a program that runs
-    with warnings as errors.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse (CSR tensor|invariant checks)")
-        torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1))

@@ -1,1 +1,68 @@
+"""What words mean: organisms, genes, terms, and what each field of a dataset may hold.
+
+Pure: no network, no registry. Everything is loaded when it is first asked for.
+"""
+
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .fields import FIELDS, Vocabulary, vocabulary
+    from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .labels import map_labels
+    from .organism_evidence import OrganismEvidence, infer_organism
+    from .organisms import ORGANISMS, Organism, get_organism
+    from .terms import Ontology, current_id, normal_id, ontology, ontology_versions
+
+__all__ = [
+    "FIELDS",
+    "GENE_RELEASES",
+    "ORGANISMS",
+    "Ontology",
+    "Organism",
+    "OrganismEvidence",
+    "Vocabulary",
+    "current_id",
+    "gene_table",
+    "get_organism",
+    "infer_organism",
+    "map_labels",
+    "normal_id",
+    "ontology",
+    "ontology_versions",
+    "resolve_genes",
+    "vocabulary",
+]
+
+_HOME = {
+    "FIELDS": "fields",
+    "GENE_RELEASES": "genes",
+    "ORGANISMS": "organisms",
+    "Ontology": "terms",
+    "Organism": "organisms",
+    "OrganismEvidence": "organism_evidence",
+    "Vocabulary": "fields",
+    "current_id": "terms",
+    "gene_table": "genes",
+    "get_organism": "organisms",
+    "infer_organism": "organism_evidence",
+    "map_labels": "labels",
+    "normal_id": "terms",
+    "ontology": "terms",
+    "ontology_versions": "terms",
+    "resolve_genes": "genes",
+    "vocabulary": "fields",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,7 +12,15 @@ from ..loaders import Corpus, DatasetRef
 from ..ontologies import FIELDS, get_organism
 from ._ingest import DATASETS
 from ._lamin import connect, insert, transaction
-from ._registrar import LABEL_REGISTRIES, NewFile, NewRun, label_link, register, registry_of, staging
+from ._registrar import (
+    LABEL_REGISTRIES,
+    NewFile,
+    NewRun,
+    label_link,
+    register,
+    registry_of,
+    staging,
+)
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
@@ -234,7 +242,9 @@ def find_collection(name: str, version: str | None = None) -> Any:
     else:
         names = ln.Collection.objects.filter(is_latest=True).order_by("key")
         there = ", ".join(names.values_list("key", flat=True)) or "none yet"
-        msg = f"There is no collection {name!r}. There is: {there}. Make it with `corpuscle collect`."
+        msg = (
+            f"There is no collection {name!r}. There is: {there}. Make it with `corpuscle collect`."
+        )
     raise NotFoundError(msg, {"collection": name, "version": version})
 
 

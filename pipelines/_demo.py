@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ._setup import init
 from ._show import collect_view, ingest_view, lineage_view
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from ..loaders import Corpus, CorpusLoader
@@ -83,7 +83,9 @@ def _train(corpus: Corpus, checkpoint: Path, say: Callable[[Any], None]) -> str:
         return run.save(checkpoint).version
 
 
-def _epoch(loader: CorpusLoader, field: str, model: Any, optimizer: Any) -> tuple[float, float, int]:
+def _epoch(
+    loader: CorpusLoader, field: str, model: Any, optimizer: Any
+) -> tuple[float, float, int]:
     """Go through the corpus once; return the mean loss, the share of right answers, the cells."""
     import torch
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ._seed import ensure_genes
 from ._versions import code_version
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,9 @@ def ingest(
             reason = {"kind": error.kind, "message": error.message, "details": error.details}
             outcome = Outcome(source=str(path), dataset=dataset, status="refused", error=reason)
         seconds = time.perf_counter() - started
-        logger.info("step=ingest dataset=%s status=%s seconds=%.1f", dataset, outcome.status, seconds)
+        logger.info(
+            "step=ingest dataset=%s status=%s seconds=%.1f", dataset, outcome.status, seconds
+        )
         yield _with_seconds(outcome, seconds)
 
 
@@ -234,7 +236,9 @@ def _ingest_one(
         },
         inputs=[
             NewFile(
-                key=f"{RAW}{path.name}" if dataset == dataset_name(path) else f"{RAW}{dataset}{path.suffix}",
+                key=f"{RAW}{path.name}"
+                if dataset == dataset_name(path)
+                else f"{RAW}{dataset}{path.suffix}",
                 staged=raw_path,
                 suffix=path.suffix,
                 description=f"As given: {path.name}",

@@ -74,12 +74,15 @@ def _patch() -> None:
 
     `InstanceSettings.is_on_hub` asks the hub over the network whether it knows an instance, also
     for a local anonymous one, and fails offline. No setting turns that off. We never register on
-    the hub, so the answer is what is already known, or no.
+    the hub, so the answer is what is already known, or no. For the same reason every database
+    counts as local: for another one, LaminDB wants a login at the hub. (It would also insist on
+    TLS; for a database elsewhere, say so in its URL: ``?sslmode=require``.)
     """
     import lamindb_setup
-    from lamindb_setup.core._settings_instance import InstanceSettings
+    from lamindb_setup.core import _settings_instance as settings
 
-    InstanceSettings.is_on_hub = property(lambda self: bool(self._is_on_hub))  # type: ignore[method-assign]
+    settings.InstanceSettings.is_on_hub = property(lambda self: bool(self._is_on_hub))  # type: ignore[method-assign]
+    settings.is_local_db_url = lambda _url: True
     lamindb_setup.logger.set_verbosity(0)
 
 

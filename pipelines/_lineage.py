@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import NotFoundError
 from ._collect import name_of
-from ._ingest import DATASETS, RAW
-from ._training import LEDGERS, MODELS, OWN, ledger_key
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ._ingest import DATASETS
+from ._training import MODELS, OWN, ledger_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +167,10 @@ def _find(key: str, version: str | None, *, what: str) -> Any:
         msg = f"This {what} has no version {version!r}. It has {there}."
     else:
         known = ln.Artifact.objects.filter(key__startswith=prefix, is_latest=True).order_by("key")
-        names = [k.removeprefix(prefix).removesuffix(".h5ad") for k in known.values_list("key", flat=True)]
+        names = [
+            k.removeprefix(prefix).removesuffix(".h5ad")
+            for k in known.values_list("key", flat=True)
+        ]
         there = ", ".join(names) or "none yet"
         msg = f"There is no {what} {key.removeprefix(prefix)!r}. There is: {there}."
     raise NotFoundError(msg, {what: key, "version": version})

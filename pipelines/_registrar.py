@@ -129,7 +129,11 @@ def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
         _remove(file.staged)
     results = iter(zip(owners, registered, strict=True))
     return [
-        [file for (_, out), file in itertools.islice(results, len(run.inputs) + len(run.outputs)) if out]
+        [
+            file
+            for (_, out), file in itertools.islice(results, len(run.inputs) + len(run.outputs))
+            if out
+        ]
         for run in runs
     ]
 
@@ -226,7 +230,7 @@ def _artifacts(
     """Insert what is new, each as the next version of its key, and move the files into place."""
     import lamindb as ln
 
-    storage = ln.Storage.objects.get(id=ln.settings.storage._id)  # noqa: SLF001
+    storage = ln.Storage.objects.get(id=ln.settings.storage._id)
     known = {
         (row["key"], row["hash"]): row
         for row in ln.Artifact.objects.filter(key__in={file.key for file in files}).values(
@@ -306,7 +310,9 @@ def _links(
     """Link runs to what they read, and new files to the terms they hold."""
     import lamindb as ln
 
-    read = [(run_id, item) for run_id, run in zip(run_ids, runs, strict=True) for item in run.input_ids]
+    read = [
+        (run_id, item) for run_id, run in zip(run_ids, runs, strict=True) for item in run.input_ids
+    ]
     read += [
         (run_id, file.id) for (run_id, out), file in zip(owners, registered, strict=True) if not out
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from ._seed import seed_registries
 from ._workspace import Workspace
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
 
@@ -55,7 +55,9 @@ def init(
         msg = f"Storage must be a folder on this machine, and {storage} is a URL. Mount it first."
         raise InputError(msg, {"storage": str(storage)})
     if db is not None and not db.startswith(("postgresql://", "postgres://")):
-        msg = "--db must be a URL postgresql://USER:PASSWORD@HOST:PORT/NAME. Leave it out for SQLite."
+        msg = (
+            "--db must be a URL postgresql://USER:PASSWORD@HOST:PORT/NAME. Leave it out for SQLite."
+        )
         raise InputError(msg)
     workspace = Workspace(folder=Path(folder).expanduser().resolve())
     report = progress or (lambda _what, _done, _all: None)

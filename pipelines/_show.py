@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from ._workspace import Workspace
 
 NUMBER = {"justify": "right"}
-STYLES = {"new": "green", "revised": "green", "unchanged": "dim", "refused": "red", "planned": "cyan"}
+STYLES = {
+    "new": "green",
+    "revised": "green",
+    "unchanged": "dim",
+    "refused": "red",
+    "planned": "cyan",
+}
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
@@ -61,7 +67,9 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
                 f"{report['n_cells']:,}",
                 report["counts_from"],
                 " / ".join(f"{genes[k]:,}" for k in ("resolved", "ambiguous", "unknown")),
-                " / ".join(str(sum(f[k] for f in labels)) for k in ("mapped", "ambiguous", "unmapped")),
+                " / ".join(
+                    str(sum(f[k] for f in labels)) for k in ("mapped", "ambiguous", "unmapped")
+                ),
             )
         )
     summary = table(
@@ -99,7 +107,9 @@ def notes_on(outcome: Outcome) -> list[Text]:
     name = outcome.dataset
     organism = report["organism"]
     if organism["method"] == "genes":
-        lines.append(_note(name, f"organism {organism['name']} decided by genes: {organism['reason']}"))
+        lines.append(
+            _note(name, f"organism {organism['name']} decided by genes: {organism['reason']}")
+        )
     for rule, n in report["dropped"].items():
         lines.append(_note(name, f"{n:,} cells dropped by rule {rule}: {organism['reason']}"))
     for field, labels in report["labels"].items():
@@ -163,7 +173,13 @@ def lineage_view(found: Lineage) -> RenderableType:
         return Group(table(title, columns, rows), Text(note))
     title = f"Dataset {found.key} ({found.version}) fed {len(found.rows)} model versions"
     rows = [
-        (f"{row.model}@{row.model_version}", row.dataset_version, row.corpus, row.cells, row.exposures)
+        (
+            f"{row.model}@{row.model_version}",
+            row.dataset_version,
+            row.corpus,
+            row.cells,
+            row.exposures,
+        )
         for row in found.rows
     ]
     columns = ("model", "dataset version", "corpus", "cells seen", "exposures")

@@ -10,7 +10,16 @@ from ..errors import ConflictError, InputError, NotFoundError
 from ..loaders import ExposureLedger, Recording
 from ._ingest import copy_into_staging
 from ._lamin import connect
-from ._registrar import NewFile, NewRun, Registered, begin_run, end_run, file_facts, register, staging
+from ._registrar import (
+    NewFile,
+    NewRun,
+    Registered,
+    begin_run,
+    end_run,
+    file_facts,
+    register,
+    staging,
+)
 from ._versions import code_version
 
 if TYPE_CHECKING:

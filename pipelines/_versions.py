@@ -103,12 +103,12 @@ def code_version() -> str:
     if not (root / ".git").exists():
         return release
     git = ["git", "-C", str(root)]
-    commit = subprocess.run(  # noqa: S603
+    commit = subprocess.run(
         [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )
     if commit.returncode:
         return release
-    changed = subprocess.run(  # noqa: S603
+    changed = subprocess.run(
         [*git, "status", "--porcelain", "--untracked-files=no"],
         capture_output=True,
         text=True,

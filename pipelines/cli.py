@@ -91,7 +91,9 @@ def _progress() -> Iterator[Progress]:
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
     )
-    with progress.Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with progress.Progress(
+        *columns, console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
         yield bar
 
 
@@ -126,7 +128,9 @@ def init(
             folder or ".",
             storage=storage,
             db=db,
-            progress=lambda what, done, n: bar.update(task, description=what, completed=done, total=n),
+            progress=lambda what, done, n: bar.update(
+                task, description=what, completed=done, total=n
+            ),
         )
     result = {"folder": str(setup.workspace.folder), "created": setup.created}
     _show(result, setup_view(setup), as_json=json)
@@ -138,7 +142,7 @@ def ingest(
     *paths: Path,
     organism: str | None = None,
     column: Pairs | None = None,
-    set: Pairs | None = None,  # noqa: A002 - the name of the option
+    set: Pairs | None = None,
     layer: str | None = None,
     gene_column: str | None = None,
     genome: str | None = None,
@@ -201,16 +205,17 @@ def ingest(
     connect(home)
     with _progress() as bar:
         files, cells = bar.add_task("files", total=None), bar.add_task("cells", total=None)
-        outcomes = []
-        for outcome in run(
+        done = run(
             paths,
             options=options,
             name=name,
             dry_run=dry_run,
-            on_start=lambda i, n, path: bar.update(files, description=path.name, completed=i, total=n),
+            on_start=lambda i, n, path: bar.update(
+                files, description=path.name, completed=i, total=n
+            ),
             on_progress=lambda done, n: bar.update(cells, completed=done, total=n),
-        ):
-            outcomes.append(outcome)
+        )
+        outcomes = list(done)
     _show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
     return int(any(outcome.status == "refused" for outcome in outcomes))
 

@@ -83,6 +83,7 @@ def annotated(part: Part) -> ad.AnnData:
             obs_column("sex"): pd.Categorical([(*SEXES, "na")[row % 3] for row in range(n)]),
             obs_column("organism"): pd.Categorical([part.organism] * n),
             "tissue_type": pd.Categorical(["tissue"] * n),
+            "barcode": [f"{part.uid}:{row}" for row in range(n)],
             "n_counts": x.sum(axis=1).astype(np.float64),
             "is_primary_data": [row % 2 == 0 for row in range(n)],
             "n_maybe": pd.array([None if row == 1 else row for row in range(n)], dtype="Int64"),

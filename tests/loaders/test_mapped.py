@@ -6,10 +6,12 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anndata as ad  # type: ignore[import-untyped]  # it has no marker
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from torch.utils.data import DataLoader
 
 from corpuscle.errors import InputError, IntegrityError
@@ -23,7 +25,14 @@ if TYPE_CHECKING:
 
     Write = Callable[[Sequence[Part]], list[str]]
 
-OBS = ["cell_type_ontology_term_id", "n_counts", "is_primary_data", "n_maybe", "not_there"]
+OBS = [
+    "cell_type_ontology_term_id",
+    "barcode",
+    "n_counts",
+    "is_primary_data",
+    "n_maybe",
+    "not_there",
+]
 LAYERS = ["X", "dense", "int", "raw.X", "not_there"]
 SCRAMBLED = [15, 0, 7, 7, 3, 11, -1, 4, 0, 12, 6, 5]
 
@@ -158,6 +167,31 @@ def test_sparse_rows_follow_the_join_and_the_dtype(
         np.testing.assert_array_equal(x.toarray(), [mapped[i]["X"] for i in (11, 0, 5)])
 
 
+def test_what_the_base_class_tells_stays_the_same(
+    write_parts: Write, parts: tuple[Part, ...]
+) -> None:
+    column = "cell_type_ontology_term_id"
+    paths = write_parts(parts)
+    options: dict[str, Any] = {"obs_keys": [column], "join": "outer", "unknown_label": "unknown"}
+    with base_of(paths, **options) as base, MappedCorpus(paths, **options) as mapped:
+        for tell in (
+            lambda m: (len(m), m.shape, m.original_shapes, m.closed),
+            lambda m: (m.check_vars_sorted(), m.check_vars_non_aligned(m.var_joint)),
+            lambda m: (m.encoders, list(m.var_joint)),
+            lambda m: m.get_merged_categories(column),
+            lambda m: m.get_merged_labels(column).astype(str).tolist(),
+            lambda m: m.get_label_weights(column).tolist(),
+        ):
+            assert tell(mapped) == tell(base)
+
+
+def test_a_matrix_stored_by_columns_is_refused_as_by_the_base_class(tmp_path: Path) -> None:
+    data = ad.AnnData(sparse.csc_matrix(np.eye(3, dtype=np.float32)))
+    data.write_h5ad(tmp_path / "csc.h5ad")
+    with pytest.raises(ValueError, match="csc matrix"):
+        MappedCorpus([str(tmp_path / "csc.h5ad")])
+
+
 def test_different_genes_without_join_make_no_matrix(corpus: Corpus) -> None:
     with corpus.mapped(join=None) as mapped, pytest.raises(InputError, match="join='outer'"):
         mapped.read_csr([0])
@@ -247,16 +281,6 @@ def test_closing_leaves_no_descriptor(corpus: Corpus) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208
     with pytest.raises(ValueError, match="was closed"):
         mapped[0]
-
-
-def test_few_files_are_open_at_once(write_parts: Write, parts: tuple[Part, ...]) -> None:
-    from corpuscle.loaders._handles import Handles
-
-    handles = Handles(write_parts(parts), max_open=2)
-    for store in handles:
-        assert "X" in store
-    assert handles.n_open == 2
-    handles.close()
 
 
 def test_importing_needs_no_instance_and_no_heavy_library(tmp_path: Path) -> None:
