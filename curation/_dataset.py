@@ -126,12 +126,14 @@ def curate(
             organism.organism,
             min_share=options.min_gene_share,
         )
-        labels = curate_labels(source, organism.organism, options, memory or {})
         kept = np.flatnonzero(~organism.dropped)
         if not len(kept):
-            msg = f"{path} has no cells of {organism.organism.name}: {organism.reason}."
+            msg = f"{path} has no cells of {organism.organism.name}: {organism.reason}"
             raise SchemaError(msg, {"file": str(path)})
-        obs, renamed = _curated_obs(source, organism, labels, kept, dataset)
+        labels = curate_labels(
+            path, source.obs.iloc[kept], organism.organism, options, memory or {}
+        )
+        obs, renamed = _curated_obs(source.obs.iloc[kept], kept, organism, labels, dataset)
         largest = max(verdict.max_value for verdict in verdicts) * genes.max_per_gene
         dtype = np.dtype(np.float32 if largest < EXACT_FLOAT32 else np.float64)
         with atomic_path(out) as temporary:
@@ -161,23 +163,22 @@ def curate(
     return Curated(
         path=out,
         report=report,
-        decisions=decision_table(labels, genes, organism, len(source.obs)),
+        decisions=decision_table(labels, genes, organism, len(kept)),
         classes=_classes(obs),
     )
 
 
 def _curated_obs(
-    source: SourceFile,
+    given: pd.DataFrame,
+    source_rows: npt.NDArray[np.int64],
     organism: OrganismDecision,
     labels: list[FieldLabels],
-    kept: npt.NDArray[np.int64],
     dataset: str,
 ) -> tuple[pd.DataFrame, int]:
     """Columns of the contract, then the author's other columns as ``author_NAME``."""
     import pandas as pd
 
-    n = len(source.obs)
-    one = np.zeros(n, dtype=np.int8)
+    one = np.zeros(len(given), dtype=np.int8)
     columns: dict[str, Any] = {}
     for result in labels:
         columns.update({name: result.obs[name].array for name in result.obs})
@@ -185,20 +186,20 @@ def _curated_obs(
     columns["organism_ontology_term_id"] = pd.Categorical.from_codes(one, [taxon.taxon_id])
     columns["organism"] = pd.Categorical.from_codes(one, [taxon.name])
     for name in PASSED_THROUGH:
-        columns[name] = _passed_through(source.obs, name)
+        columns[name] = _passed_through(given, name)
     columns["dataset_id"] = pd.Categorical.from_codes(one, [dataset])
-    columns["source_row"] = np.arange(n, dtype=np.int64)
+    columns["source_row"] = source_rows
     used = {*PASSED_THROUGH, *(column for result in labels for column in result.columns)}
-    for name in source.obs.columns:
+    for name in given.columns:
         if name not in used:
-            columns[f"author_{name}"] = _storable(source.obs[name])
-    names = pd.Series(source.obs.index.astype(str), dtype=object)
-    repeated = names.duplicated(keep=False)
-    names[repeated] = names[repeated] + "-row" + names.index[repeated].astype(str)
-    obs = pd.DataFrame(columns, index=pd.Index(names, name=None)).iloc[kept]
+            columns[f"author_{name}"] = _storable(given[name])
+    names = pd.Series(given.index.astype(str), dtype=object)
+    repeated = names.duplicated(keep=False).to_numpy()
+    names[repeated] = names[repeated] + "-row" + pd.Series(source_rows[repeated].astype(str)).array
+    obs = pd.DataFrame(columns, index=pd.Index(names, name=None))
     for name in obs.select_dtypes("category"):
         obs[name] = obs[name].cat.remove_unused_categories()
-    return obs, int(repeated.iloc[kept].sum())
+    return obs, int(repeated.sum())
 
 
 def _passed_through(obs: pd.DataFrame, name: str) -> Any:

@@ -112,7 +112,7 @@ def _organism_row(organism: OrganismDecision, n_cells: int) -> pd.DataFrame:
                 "outcome": "mapped",
                 "method": organism.method,
                 "candidates": "",
-                "n_cells": n_cells - int(organism.dropped.sum()),
+                "n_cells": n_cells,
             }
         ]
     )

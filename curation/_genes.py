@@ -99,9 +99,8 @@ def gene_features(path: Path, var: pd.DataFrame, column: str | None) -> tuple[st
     for name in var.columns:
         values = var[name]
         if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-            candidates[str(name)] = (
-                values.astype(object).fillna("").astype(str).reset_index(drop=True)
-            )
+            texts = ["" if pd.isna(value) else str(value) for value in values]
+            candidates[str(name)] = pd.Series(texts, dtype=object)
     if column is not None:
         if column not in candidates:
             msg = f"var of {path} has no text column {column!r}. It has {', '.join(candidates)}."
@@ -112,7 +111,7 @@ def gene_features(path: Path, var: pd.DataFrame, column: str | None) -> tuple[st
     if shares["index"] >= 0.5 or best < 0.5:
         return "index", candidates["index"]
     ties = [name for name, share in shares.items() if share == best]
-    ties.sort(key=lambda name: (name not in ID_COLUMNS, ties.index(name)))
+    ties.sort(key=lambda name: name not in ID_COLUMNS)  # stable: otherwise as in the file
     if any(not candidates[ties[0]].equals(candidates[other]) for other in ties[1:]):
         msg = (
             f"Columns {', '.join(ties)} of var in {path} hold different gene ids. "

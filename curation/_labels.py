@@ -11,6 +11,7 @@ from ..ontologies import FIELDS, map_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from ..ontologies import Organism
     from ._options import CurationOptions
-    from ._source import SourceFile
 
 ALIASES = {"self_reported_ethnicity": ("ethnicity",), "cell_type": ("cell_ontology",)}
 """What older schemas and other sources call a field."""
@@ -60,7 +60,8 @@ class FieldLabels:
 
 
 def curate_labels(
-    source: SourceFile,
+    path: Path,
+    obs: pd.DataFrame,
     organism: Organism,
     options: CurationOptions,
     memory: Mapping[str, Mapping[str, str]],
@@ -69,8 +70,10 @@ def curate_labels(
 
     Parameters
     ----------
-    source
-        The open file.
+    path
+        The file, for messages.
+    obs
+        Its cells.
     organism
         Whose cells they are.
     options
@@ -90,8 +93,8 @@ def curate_labels(
     names = [name for name in FIELDS if name != "organism"]
     results: dict[str, FieldLabels] = {}
     for name in sorted(names, key=lambda n: n != "tissue_type"):  # tissue depends on its type
-        columns = find_columns(source, name, options)
-        keys = _label_columns(source.obs, name, columns, options)
+        columns = find_columns(path, obs, name, options)
+        keys = _label_columns(obs, name, columns, options)
         kinds = results["tissue_type"].obs["tissue_type"] if name == "tissue" else None
         codes, decisions = _map_field(keys, name, kinds, organism, memory.get(name))
         fallback = UNKNOWN
@@ -102,12 +105,14 @@ def curate_labels(
             columns=columns,
             decisions=decisions,
             obs=_curated_columns(name, keys, codes, decisions, fallback),
-            suggestions=() if len(keys.columns) else suggest_columns(source.obs, name),
+            suggestions=() if len(keys.columns) else suggest_columns(obs, name),
         )
     return [results[name] for name in names]
 
 
-def find_columns(source: SourceFile, name: str, options: CurationOptions) -> tuple[str, ...]:
+def find_columns(
+    path: Path, obs: pd.DataFrame, name: str, options: CurationOptions
+) -> tuple[str, ...]:
     """Find the columns of obs that hold a field: the one of ids, then the one of words.
 
     Only the names of the CELLxGENE schema and its predecessors count, without regard to case and
@@ -117,14 +122,14 @@ def find_columns(source: SourceFile, name: str, options: CurationOptions) -> tup
         return ()
     if name in options.columns:
         column = options.columns[name]
-        if column not in source.obs:
+        if column not in obs:
             msg = (
-                f"obs of {source.path} has no column {column!r} (--column {name}={column}). "
-                f"It has {', '.join(map(str, source.obs.columns))}."
+                f"obs of {path} has no column {column!r} (--column {name}={column}). "
+                f"It has {', '.join(map(str, obs.columns))}."
             )
-            raise LabelMappingError(msg, {"file": str(source.path), "column": column})
+            raise LabelMappingError(msg, {"file": str(path), "column": column})
         return (column,)
-    by_folded = {_fold(str(column)): str(column) for column in reversed(source.obs.columns)}
+    by_folded = {_fold(str(column)): str(column) for column in reversed(obs.columns)}
     stems = (name, *ALIASES.get(name, ()))
     ids = [_fold(f"{stem}_ontology_term_id") for stem in stems]
     words = [_fold(stem) for stem in stems]
@@ -134,10 +139,18 @@ def find_columns(source: SourceFile, name: str, options: CurationOptions) -> tup
 
 def suggest_columns(obs: pd.DataFrame, name: str) -> tuple[str, ...]:
     """Columns whose name contains the field's words, for the curator to confirm."""
-    words = {_fold(word) for word in (name, *ALIASES.get(name, ()), *HINTS.get(name, ()))}
+    words = (name, *ALIASES.get(name, ()), *HINTS.get(name, ()))
+    shapes = {f"_{word}_" for word in words} | {f"_{word.replace('_', '')}_" for word in words}
     return tuple(
-        str(column) for column in obs.columns if any(w in _fold(str(column)) for w in words)
+        str(column)
+        for column in obs.columns
+        if any(shape in f"_{_words(str(column))}_" for shape in shapes)
     )
+
+
+def _words(text: str) -> str:
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower())
 
 
 def _fold(text: str) -> str:
@@ -153,7 +166,8 @@ def _label_columns(
     if name in options.constants:
         constant = pd.Categorical.from_codes([0] * len(obs), categories=[options.constants[name]])
         return pd.DataFrame({"constant": constant})
-    return pd.DataFrame({column: _text_category(obs[column]) for column in columns})
+    texts = {column: _text_category(obs[column]) for column in columns}
+    return pd.DataFrame(texts, index=range(len(obs)))
 
 
 def _text_category(values: pd.Series[Any]) -> pd.Categorical:

@@ -147,7 +147,9 @@ def _open_store(path: Path, kind: Format) -> SourceFile:
     import zarr
 
     stack = contextlib.ExitStack()
-    store = stack.enter_context(h5py.File(path)) if kind == "h5ad" else zarr.open_group(path, "r")
+    store = (
+        stack.enter_context(h5py.File(path)) if kind == "h5ad" else zarr.open_group(path, mode="r")
+    )
     with contextlib.ExitStack() as on_error:
         on_error.push(stack)
         if missing := {"obs", "var", "X"} - set(store):
@@ -222,7 +224,7 @@ def _matrix(name: str, data: Any, var: pd.DataFrame) -> Matrix:
     from scipy import sparse
 
     indptr = None
-    if hasattr(data, "attrs") and "encoding-type" in data.attrs and "indptr" in data:
+    if getattr(data, "attrs", {}).get("encoding-type") in {"csr_matrix", "csc_matrix"}:
         data = sparse_dataset(data)
         if data.format == "csc":
             data = data.to_memory()
@@ -267,8 +269,18 @@ def _checked(path: Path, matrices: dict[str, Matrix], n_cells: int) -> dict[str,
 
 
 def _read_10x_h5(path: Path, genome: str | None) -> AnnData:
+    import h5py
     import scanpy
 
+    with h5py.File(path) as file:
+        genomes = sorted(set(file) - {"matrix"})
+        several = "matrix" not in file and len(genomes) > 1
+    if several and genome not in genomes:
+        msg = (
+            f"{path} holds several genomes: {', '.join(genomes)}. Choose one with --genome, and "
+            "ingest the file again under another --name for each other one."
+        )
+        raise SchemaError(msg, {"file": str(path), "genomes": genomes})
     return _quietly(lambda: scanpy.read_10x_h5(path, genome=genome, gex_only=False))
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .corpus import FIELDS, Corpus, DatasetRef, obs_column
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
+    from .recording import Recording
 
 __all__ = [
     "FIELDS",
@@ -20,6 +21,7 @@ __all__ = [
     "DatasetRef",
     "ExposureLedger",
     "MappedCorpus",
+    "Recording",
     "obs_column",
 ]
 
@@ -31,6 +33,7 @@ _HOMES = {
     "DatasetRef": "corpus",
     "ExposureLedger": "ledger",
     "MappedCorpus": "_mapped",
+    "Recording": "recording",
     "obs_column": "corpus",
 }
 

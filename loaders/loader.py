@@ -17,9 +17,10 @@ from ._epochs import MAX_WORKERS, EpochClock, Turn, epoch_order
 from ._handles import Handles
 from ._rows import ColumnCache, gather_csr, group_by_file
 from .corpus import obs_column
+from .recording import handed_out, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -77,10 +78,6 @@ class CorpusLoader(IterableDataset[Batch]):
         If a file has another number of cells, or a term that is not among the classes.
     """
 
-    on_batch: Callable[[Batch], None] | None
-    """Called with each batch just before it is handed out, by the process that iterates over the
-    loader itself; never by DataLoader workers, which make batches that may not be used."""
-
     def __init__(
         self,
         corpus: Corpus,
@@ -104,7 +101,6 @@ class CorpusLoader(IterableDataset[Batch]):
         self.shuffle = shuffle
         self.output = output
         self.drop_last = drop_last
-        self.on_batch = None
         self._clock = EpochClock()
         self._n_rounds = 0
         self._offsets = corpus.offsets
@@ -113,6 +109,7 @@ class CorpusLoader(IterableDataset[Batch]):
         self._layout = read_layout(corpus, self._stores, labels=self.labels, genes=genes)
         self._stores.release()
         use_up_torch_notices()
+        watch(self)
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -128,8 +125,7 @@ class CorpusLoader(IterableDataset[Batch]):
     def served_by_workers(self) -> int:
         """Batches that DataLoader workers have made, used or not, over all epochs.
 
-        `on_batch` saw none of them: if it keeps the record of a run, this number must be 0, or
-        the consumer records the batches itself.
+        A `Recording` counts none of them by itself: they pass through `Recording.track`.
         """
         return self._clock.n_served_by_workers
 
@@ -241,8 +237,7 @@ class CorpusLoader(IterableDataset[Batch]):
 
     def _hand_out(self, turn: Turn) -> Iterator[Batch]:
         for position, batch in self._batches(turn, first=0, step=1):
-            if self.on_batch is not None:
-                self.on_batch(batch)
+            handed_out(self, batch)
             self._clock.served(turn, position=position + 1)
             yield batch
 
@@ -294,9 +289,6 @@ class CorpusLoader(IterableDataset[Batch]):
             # a cell without a category has code -1, and the last entry answers for it
             labels[part.places] = self._layout.class_of[part.file][field][codes][part.source]
         return labels
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "on_batch": None}
 
 
 def _known_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import re
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +31,7 @@ _GUESTS = ("ercc", "sars_cov_2")
 # The 13 proteins of animal mitochondria as Ensembl, NCBI, FlyBase and HGNC spell them. A gene of
 # that name is only mitochondrial if it also codes for protein.
 _MITO_PROTEIN = re.compile(
-    r"(?:mt[-:])?(?:nd[1-6]|nd4l|co(?:x)?(?:[123]|i{1,3})|cyt-?b|cyb|atp(?:ase)?[68])",
+    r"(?:mt[-:])?(?:n(?:d[1-6]|d4l)|co(?:x)?(?:[123]|i{1,3})|cyt-?b|cyb|atp(?:ase)?[68])",
     re.IGNORECASE,
 )
 
@@ -45,6 +45,15 @@ _WORM_MITO = frozenset(
     | {f"WBGene{number:08}" for number in range(10957, 10968)}
     | {f"WBGene{number:08}" for number in range(14450, 14474)}
 )
+
+
+_PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 19,
+    "use_dictionary": ["biotype"],
+    "column_encoding": {"gene_id": "DELTA_BYTE_ARRAY", "symbol": "DELTA_BYTE_ARRAY"},
+    "store_schema": False,
+}
 
 
 def build_genes(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> list[Path]:
@@ -114,8 +123,8 @@ def _read_source(source: Path) -> dict[str, bytes]:
 
 
 def _write(name: str, files: dict[str, bytes], target: Path) -> Path:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no stubs
 
     slug = name.removeprefix("genes_").removesuffix(".csv.gz")
     genes = _read_genes(files[name])
@@ -134,15 +143,7 @@ def _write(name: str, files: dict[str, bytes], target: Path) -> Path:
     table = pa.Table.from_pandas(genes, schema=schema, preserve_index=False)
     path = target / f"genes_{slug}.parquet"
     unfinished = path.with_suffix(".unfinished")
-    pq.write_table(
-        table.replace_schema_metadata(None),
-        unfinished,
-        compression="zstd",
-        compression_level=19,
-        use_dictionary=["biotype"],
-        column_encoding={"gene_id": "DELTA_BYTE_ARRAY", "symbol": "DELTA_BYTE_ARRAY"},
-        store_schema=False,
-    )
+    pq.write_table(table.replace_schema_metadata(None), unfinished, **_PARQUET)
     unfinished.replace(path)
     return path
 

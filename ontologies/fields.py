@@ -201,7 +201,7 @@ def _build(field: str, taxon: str | None) -> Vocabulary:
         field=field,
         organism=taxon,
         labels=labels,
-        index=_index(names),
+        index={text: _one_meaning(ids) for text, ids in _index(names).items()},
         specials=frozenset(("na",) if not_human else _SPECIALS.get(field, ())),
         several=field in _SEVERAL,
     )
@@ -257,6 +257,13 @@ def _names(ids: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield store.label(i), i
         for synonym in store.synonyms(i):
             yield synonym, i
+
+
+def _one_meaning(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Drop terms of fish, fly or worm that say they are another of `ids`, one of CL or UBERON."""
+    if len(ids) == 1:
+        return ids
+    return tuple(i for i in ids if not set(_store(i).bridges(i)) & set(ids))
 
 
 def _store(term_id: str) -> Ontology:

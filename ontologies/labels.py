@@ -166,7 +166,9 @@ def _distinct(labels: Iterable[object]) -> list[str | None]:
     import pandas as pd
 
     column = labels if isinstance(labels, pd.Series) else pd.Series(list(labels), dtype=object)
-    values = pd.Series(column.unique(), dtype=object)
+    # not unique() for texts: it takes all that follows a NUL for the same
+    is_coded = isinstance(column.dtype, pd.CategoricalDtype)
+    values = pd.Series(column.unique() if is_coded else column, dtype=object)
     known = values.notna()
     return list(dict.fromkeys(str(v) if k else None for v, k in zip(values, known, strict=True)))
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
-    from cellxgene_ontology_guide.supported_versions import CXGSchema
+    from cellxgene_ontology_guide.supported_versions import (  # type: ignore[import-untyped]
+        CXGSchema,  # it has no stubs
+    )
 
 __all__ = ["Ontology", "current_id", "normal_id", "ontology", "ontology_versions"]
 
@@ -100,6 +102,10 @@ class Ontology:
         """Give the ids to choose from where a deprecated term has no replacement."""
         ids = (normal_id(str(text)) for text in self._term(term_id).get("consider", ()))
         return tuple(i for i in ids if i is not None)
+
+    def bridges(self, term_id: str) -> tuple[str, ...]:
+        """Give the CL and UBERON terms that a term of fish, fly or worm says it is."""
+        return tuple(self._term(term_id).get("cross_ontology_terms", {}).values())
 
     def descendants(self, *roots: str) -> frozenset[str]:
         """Give all current terms below any of `roots`, the roots themselves left out unless below."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..loaders import Corpus, CorpusLoader
 
-EPOCHS, BATCH_SIZE = 4, 128
+EPOCHS, BATCH_SIZE, LEARNING_RATE = 5, 128, 5e-4
 
 
 def run(
@@ -54,13 +56,13 @@ def run(
     version = _train(corpus, place / "classifier.pt", say)
     say(f"\n[bold]5. The question[/]: what fed classifier@{version}?")
     say(lineage_view(lineage_of_model(f"classifier@{version}")))
-    first = corpus.datasets[0].key
+    command = shutil.which("corpuscle") or Path(sys.executable).with_name("corpuscle")
     say(
         f"\nEverything lies in {place}. Try next:\n"
         f"  cd {place}\n"
-        f"  corpuscle status\n"
-        f"  corpuscle lineage dataset {first}\n"
-        f"  corpuscle ingest YOUR_FILE.h5ad && corpuscle collect demo"
+        f"  {command} status\n"
+        f"  {command} lineage dataset {corpus.datasets[0].key}\n"
+        f"  {command} ingest YOUR_FILE.h5ad && {command} collect demo"
     )
 
 
@@ -72,13 +74,17 @@ def _train(corpus: Corpus, checkpoint: Path, say: Callable[[Any], None]) -> str:
 
     field = "cell_type" if len(corpus.classes["cell_type"]) > 1 else "organism"
     loader = corpus.loader(BATCH_SIZE, labels=[field], seed=0)
+    say(f"a linear model of {len(corpus.classes[field])} classes of {field}, {EPOCHS} epochs")
     torch.manual_seed(0)
     model = torch.nn.Linear(len(loader.genes), len(corpus.classes[field]))
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    with training_run("classifier", corpus, params={"lr": 0.003, "epochs": EPOCHS}) as run:
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    with training_run("classifier", corpus, params={"lr": LEARNING_RATE, "epochs": EPOCHS}) as run:
         for epoch in range(1, EPOCHS + 1):
             loss, right, n = _epoch(loader, field, model, optimizer)
-            say(f"  epoch {epoch}: loss {loss:.3f}, {right:.1%} of {n:,} labelled cells right")
+            bar = "\u2588" * round(20 * loss / len(corpus.classes[field]) ** 0.5)
+            say(
+                f"  epoch {epoch}  loss {loss:6.3f}  {right:6.1%} of {n:,} labelled cells right  {bar}"
+            )
         torch.save(model.state_dict(), checkpoint)
         return run.save(checkpoint).version
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-N_GENES, N_MARKERS = 1_200, 40
+N_GENES, N_MARKERS = 1_200, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,7 @@ def _counts(
     for kind in sorted(set(kinds)):
         program = np.random.default_rng(list(kind.encode()))  # the same in every file
         markers = program.choice(len(genes), size=N_MARKERS, replace=False)
-        rates[np.ix_(kinds == kind, markers)] += 2.0
+        rates[np.ix_(kinds == kind, markers)] += 0.7
     return rng.poisson(rates * depth[:, None])
 
 
@@ -189,7 +190,11 @@ def _write(adata: AnnData, path: Path) -> None:
     if path.suffix == ".h5ad":
         adata.write_h5ad(path)
     elif path.suffix == ".zarr":
-        adata.write_zarr(path)
+        import anndata
+
+        with anndata.settings.override(zarr_write_format=3), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on the future of zarr: nothing a newcomer must know
+            adata.write_zarr(path)
     else:
         _write_mtx(adata, path)
 

@@ -25,6 +25,9 @@ OWNER = "anonymous"
 NAME = "corpuscle"
 """Name of the instance in every workspace; settings live in the workspace, so names never meet."""
 
+_connected: list[Workspace] = []
+"""The workspace of this process, once there is one."""
+
 
 def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
     """Connect this process to the registry of a workspace.
@@ -34,7 +37,8 @@ def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
     Parameters
     ----------
     folder
-        The workspace; see `find_workspace` for the default.
+        The workspace. By default the one that this process is connected to, else the one that
+        `find_workspace` finds.
 
     Raises
     ------
@@ -43,11 +47,14 @@ def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
     ConflictError
         If LaminDB is already connected to something else: one process, one registry.
     """
+    if folder is None and _connected:
+        return _connected[-1]
     workspace = find_workspace(folder)
     prepare(workspace)
     import lamindb  # noqa: F401 - connects on import, by the variables that `prepare` has set
 
     _open_database()
+    _connected[:] = [workspace]
     return workspace
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blake3 import blake3
+
+from ..curation import atomic_path
 from ..ontologies import (
     GENE_RELEASES,
     ORGANISMS,
@@ -49,6 +56,19 @@ SEEDS = (
     ),
 )
 """The sexes and "normal" of PATO are Phenotypes in bionty; its other terms are of no use here."""
+TABLES = (
+    "bionty_organism",
+    "bionty_source",
+    *(
+        f"bionty_{registry.lower()}{suffix}"
+        for registry in dict.fromkeys(seed.registry for seed in SEEDS)
+        for suffix in ("", "_parents")
+    ),
+)
+"""What is kept for the next workspace."""
+logger = logging.getLogger(__name__)
+CACHE_VARIABLE = "CORPUSCLE_CACHE"
+"""Environment variable that names the folder of the cache; the user's cache folder by default."""
 
 
 def seed_registries(progress: Callable[[str, int, int], None]) -> bool:
@@ -65,9 +85,20 @@ def seed_registries(progress: Callable[[str, int, int], None]) -> bool:
     """
     import bionty
     from bionty.uids import ontology as uid
+    from django.db import DatabaseError
 
     if bionty.Organism.objects.exists():
         return False
+    cache = _cache_path()
+    if cache is not None and cache.exists():
+        progress("copying ontologies", 0, 1)
+        try:
+            _copy_in(cache)
+        except DatabaseError:
+            logger.warning("step=init cache=%s is damaged: made anew", cache)
+            cache.unlink()
+        else:
+            return True
     with transaction("corpuscle:seed"):
         taxa = [organism.taxon_id for organism in ORGANISMS]
         insert(
@@ -84,7 +115,49 @@ def seed_registries(progress: Callable[[str, int, int], None]) -> bool:
             progress(f"{seed.prefix} to {seed.registry}", done, len(SEEDS))
             _fill(seed)
     progress("ontologies registered", len(SEEDS), len(SEEDS))
+    if cache is not None:
+        _copy_out(cache)
     return True
+
+
+def _cache_path() -> Path | None:
+    """Where the filled tables are kept for the next workspace; only SQLite can copy them.
+
+    The name tells everything that decides the content, so a cache is never stale.
+    """
+    import platformdirs
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return None
+    packages = {name: importlib.metadata.version(name) for name in ("bionty", "lamindb")}
+    content = repr((SEEDS, ORGANISMS, sorted(ontology_versions().items()), packages))
+    folder = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("corpuscle")
+    return Path(folder) / f"seed-{blake3(content.encode()).hexdigest()[:16]}.sqlite"
+
+
+def _copy_out(cache: Path) -> None:
+    from django.db import connection
+
+    with atomic_path(cache) as temporary, connection.cursor() as cursor:
+        cursor.execute("ATTACH DATABASE %s AS seed", [str(temporary)])
+        for table in TABLES:
+            cursor.execute(f"CREATE TABLE seed.{table} AS SELECT * FROM main.{table}")
+        cursor.execute("DETACH DATABASE seed")
+
+
+def _copy_in(cache: Path) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("ATTACH DATABASE %s AS seed", [str(cache)])
+        try:
+            with transaction():
+                cursor.execute("DELETE FROM main.bionty_source")
+                for table in TABLES:
+                    cursor.execute(f"INSERT INTO main.{table} SELECT * FROM seed.{table}")
+        finally:
+            cursor.execute("DETACH DATABASE seed")
 
 
 def ensure_genes(organism: Organism) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ._lamin import connect, create_instance, prepare
+from ._lamin import connect, create_instance
 from ._seed import seed_registries
 from ._workspace import Workspace
 
@@ -70,6 +70,6 @@ def init(
     report("creating the database", 0, 1)
     create_instance(workspace, storage=str(place), db=db)
     seed_registries(report)
-    prepare(workspace)
     (workspace.state / "ready").touch()
+    connect(workspace.folder)
     return Setup(workspace=workspace, created=True)

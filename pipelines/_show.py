@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._setup import Setup
     from ._workspace import Workspace
 
-NUMBER = {"justify": "right"}
 STYLES = {
     "new": "green",
     "revised": "green",
@@ -30,12 +29,18 @@ STYLES = {
 }
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """Make a table; columns of numbers are aligned to the right and get thousands separators."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    numeric: Sequence[str] = (),
+) -> Table:
+    """Make a table; numbers, and columns named as `numeric`, are aligned to the right."""
     view = Table(title=title, title_justify="left", title_style="bold")
     for place, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-        view.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        right = column in numeric or any(isinstance(row[place], int | float) for row in rows)
+        view.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         view.add_row(*(f"{c:,}" if isinstance(c, int | float) else str(c) for c in row))
     return view
@@ -56,9 +61,9 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
         status = f"[{STYLES[outcome.status]}]{outcome.status}[/]"
         version = outcome.version and f"@{outcome.version}"
         if report is None:
-            rows.append((escape(outcome.dataset), status, "", "", "", "", ""))
+            rows.append((escape(outcome.dataset), status, *[""] * 9))
             continue
-        genes, labels = report["genes"], report["labels"].values()
+        labels = report["labels"].values()
         rows.append(
             (
                 escape(outcome.dataset) + version,
@@ -66,25 +71,16 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
                 report["organism"]["name"],
                 f"{report['n_cells']:,}",
                 report["counts_from"],
-                " / ".join(f"{genes[k]:,}" for k in ("resolved", "ambiguous", "unknown")),
-                " / ".join(
-                    str(sum(f[k] for f in labels)) for k in ("mapped", "ambiguous", "unmapped")
-                ),
+                *(f"{report['genes'][k]:,}" for k in ("resolved", "ambiguous", "unknown")),
+                *(f"{sum(f[k] for f in labels):,}" for k in ("mapped", "ambiguous", "unmapped")),
             )
         )
-    summary = table(
-        "Datasets",
-        (
-            "dataset",
-            "status",
-            "organism",
-            "cells",
-            "counts from",
-            "genes resolved / ambiguous / unknown",
-            "labels mapped / ambiguous / unmapped",
-        ),
-        rows,
+    columns = (
+        *("dataset", "status", "organism", "cells", "counts\nfrom"),
+        *("genes\nresolved", "genes\nambiguous", "genes\nunknown"),
+        *("labels\nmapped", "labels\nambiguous", "labels\nunmapped"),
     )
+    summary = table("Datasets", columns, rows, numeric=columns[3:4] + columns[5:])
     notes = [line for outcome in outcomes for line in notes_on(outcome)]
     done = sum(outcome.status != "refused" for outcome in outcomes)
     total = Text(f"{done} of {len(outcomes)} files are registered or planned")

@@ -27,7 +27,9 @@ app = App(
 )
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
-out = Console()
+WIDE = None if sys.stdout.isatty() else 160
+"""Width of what is written to a file or pipe, which has none."""
+out = Console(width=WIDE)
 err = Console(stderr=True)
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]

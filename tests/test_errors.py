@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from corpuscle import errors
 from corpuscle.errors import CorpuscleError
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpuscle.errors import ConflictError, InputError, IntegrityError, SchemaError
-from corpuscle.loaders import Batch, Corpus, ExposureLedger
+from corpuscle.loaders import Batch, Corpus, ExposureLedger, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,11 @@ def test_a_dict_makes_the_same_ledger_again(ledger: ExposureLedger, corpus: Corp
 def test_a_loader_serves_each_cell_once(corpus: Corpus) -> None:
     ledger = ExposureLedger(corpus)
     loader = corpus.loader(3, labels=["organism"])
-    loader.on_batch = ledger.add
-    list(loader)
+    with Recording(ledger):
+        list(loader)
     assert ledger.cells.tolist() == ledger.exposures.tolist() == [7, 5, 4]
-    list(loader)
+    with Recording(ledger):
+        list(loader)
     assert ledger.cells.tolist() == [7, 5, 4]
     assert ledger.exposures.tolist() == [14, 10, 8]
     assert ledger.class_exposures == {"organism": {"NCBITaxon:9606": 24, "NCBITaxon:10090": 8}}

@@ -319,28 +319,6 @@ def test_a_state_of_another_format_is_refused(corpus: Corpus) -> None:
         loader.load_state_dict(state)
 
 
-def test_the_hook_sees_each_batch_that_is_handed_out(corpus: Corpus) -> None:
-    loader = corpus.loader(3)
-    seen: list[Batch] = []
-    loader.on_batch = seen.append
-    batches = iter(loader)
-    first = next(batches)
-    assert seen == [first]
-    assert len([*batches]) == 5
-    assert len(seen) == 6
-    assert loader.served_by_workers == 0
-
-
-@pytest.mark.parametrize("n_workers", [1, 2])
-def test_batches_of_workers_are_counted_and_not_hooked(corpus: Corpus, n_workers: int) -> None:
-    loader = corpus.loader(3)
-    seen: list[Batch] = []
-    loader.on_batch = seen.append
-    assert len(list(by_workers(loader, n_workers))) == 6
-    assert seen == []
-    assert loader.served_by_workers == 6
-
-
 def test_a_loader_keeps_no_file_open(corpus: Corpus) -> None:
     loader = corpus.loader(3)
     assert loader._stores.n_open == 0

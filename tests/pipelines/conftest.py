@@ -37,8 +37,9 @@ def workspace(
     _fresh: tuple[Workspace, Path], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workspace]:
     """An empty registry with its ontologies; `corpuscle` finds it without being told."""
-    from corpuscle.pipelines import connect
     from django.db import connections
+
+    from corpuscle.pipelines import connect
 
     workspace, copy = _fresh
     monkeypatch.setenv("CORPUSCLE_HOME", str(workspace.folder))
@@ -65,7 +66,7 @@ class Done:
 
 @pytest.fixture
 def corpuscle(
-    workspace: Workspace,  # noqa: ARG001 - commands find it by the environment
+    workspace: Workspace,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Done]:
     """Run the command line in this process."""

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import corpuscle.ontologies as ontologies
+
+
+def test_public_names_are_sorted() -> None:
+    assert sorted(ontologies.__all__) == ontologies.__all__
+
+
+@pytest.mark.parametrize("name", ontologies.__all__)
+def test_public_name_can_be_imported_and_comes_from_its_own_module(name: str) -> None:
+    value = getattr(ontologies, name)
+    module = getattr(value, "__module__", "corpuscle.ontologies.constants")
+    assert module.startswith("corpuscle.ontologies.")
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = ontologies.nonsense
+
+
+def test_dir_lists_the_public_names() -> None:
+    assert dir(ontologies) == ontologies.__all__
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, corpuscle.ontologies;"
+        "from corpuscle.ontologies import *;"
+        "heavy = {'numpy', 'pandas', 'pyarrow', 'scipy', 'cellxgene_ontology_guide'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

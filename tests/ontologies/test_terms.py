@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import sys
+from types import MappingProxyType
+
+import pytest
+
+from corpuscle.errors import NotFoundError
+from corpuscle.ontologies import Ontology, current_id, normal_id, ontology, ontology_versions, terms
+from corpuscle.ontologies.terms import ids_in
+
+
+def test_releases_are_those_of_schema_7_1() -> None:
+    versions = ontology_versions()
+    assert {name: versions[name] for name in ("CL", "UBERON", "MONDO", "EFO")} == {
+        "CL": "v2026-03-26",
+        "UBERON": "v2026-04-01",
+        "MONDO": "v2026-05-05",
+        "EFO": "v3.90.0",
+    }
+
+
+def test_term_has_name_synonyms_and_parents() -> None:
+    cl = ontology("CL")
+    assert cl.label("CL:0000084") == "T cell"
+    assert cl.synonyms("CL:0000084") == ("T lymphocyte", "T-cell", "T-lymphocyte")
+    assert cl.parents("CL:0000084") == ("CL:0000542",)
+    assert cl.ancestors("CL:0000084")["CL:0000000"] == 5
+
+
+@pytest.mark.parametrize(("prefix", "home"), [("ZFS", "ZFA"), ("AfPO", "HANCESTRO")])
+def test_guest_prefix_lives_in_another_ontology(prefix: str, home: str) -> None:
+    assert ontology(prefix) is ontology(home)
+
+
+@pytest.mark.parametrize("prefix", ["NCBITaxon", "PO", "cl"])
+def test_unknown_ontology_is_refused(prefix: str) -> None:
+    with pytest.raises(NotFoundError, match="There is no ontology"):
+        ontology(prefix)
+
+
+def test_unknown_term_is_refused() -> None:
+    with pytest.raises(NotFoundError, match=r"'CL:12312' is no term of CL v2026-03-26"):
+        ontology("CL").label("CL:12312")
+
+
+def test_73_deprecated_cell_types_have_no_mark_in_their_name() -> None:
+    cl = ontology("CL")
+    taken_back = [i for i, term in cl.terms.items() if term["deprecated"]]
+    unmarked = [i for i in taken_back if not cl.label(i).casefold().startswith("obsolete")]
+    assert (len(taken_back), len(unmarked)) == (272, 73)
+    assert not set(unmarked) & cl.descendants("CL:0000000")
+
+
+def test_nameless_term_of_the_fly_is_not_current() -> None:
+    assert not ontology("FBbt").is_current("FBbt:00000075")
+
+
+def test_descendants_leave_the_root_out() -> None:
+    t_cells = ontology("CL").descendants("CL:0000084")
+    assert "CL:0000625" in t_cells
+    assert "CL:0000084" not in t_cells
+
+
+def test_table_lists_current_terms_only() -> None:
+    table = ontology("CL").table()
+    assert list(table.columns) == ["ontology_id", "name", "definition", "synonyms", "parents"]
+    assert len(table) == 3_324
+
+
+def test_table_row_is_ready_for_a_registry() -> None:
+    table = ontology("CL").table()
+    (row,) = table[table["ontology_id"] == "CL:0000084"].to_dict("records")
+    assert (row["name"], row["synonyms"]) == ("T cell", "T lymphocyte|T-cell|T-lymphocyte")
+    assert row["parents"] == ["CL:0000542"]
+
+
+@pytest.mark.parametrize(
+    ("term_id", "expected"),
+    [
+        pytest.param("CL:0000084", "CL:0000084", id="current"),
+        pytest.param("CL:0000044", "CL:0000051", id="replaced"),
+        pytest.param("EFO:0009310", "EFO:0009899", id="replaced assay"),
+        pytest.param("CL:0000002", None, id="replaced outside of what is loaded"),
+        pytest.param("HsapDv:0000087", None, id="obsolete"),
+        pytest.param("CL:12312", None, id="unknown"),
+        pytest.param("nonsense", None, id="no id"),
+        pytest.param("ZFS:0000020", "ZFS:0000020", id="stage of fish"),
+        pytest.param("NCBITaxon:9606", "NCBITaxon:9606", id="taxon"),
+        pytest.param("NCBITaxon:9593", "NCBITaxon:9595", id="variant of a taxon"),
+        pytest.param("NCBITaxon:4932", None, id="taxon we have no use for"),
+    ],
+)
+def test_term_leads_to_the_one_in_use(term_id: str, expected: str | None) -> None:
+    assert current_id(term_id) == expected
+
+
+def test_every_replacement_is_current() -> None:
+    mondo = ontology("MONDO")
+    ends = {current_id(i) for i in mondo.terms if not mondo.is_current(i)} - {None}
+    assert len(ends) > 1_000
+    assert all(current_id(str(end)) == end for end in ends)
+
+
+def test_replacement_can_be_of_another_ontology() -> None:
+    efo = ontology("EFO")
+    found = {current_id(i) for i in efo.terms if not efo.is_current(i)}
+    assert any(str(i).startswith("MONDO:") for i in found)
+
+
+def test_circle_of_replacements_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    circle = Ontology(
+        prefix="CL",
+        version="x",
+        terms=MappingProxyType(
+            {
+                "CL:1": {"label": "a", "deprecated": True, "replaced_by": "CL:2"},
+                "CL:2": {"label": "b", "deprecated": True, "replaced_by": "CL:1"},
+            }
+        ),
+    )
+    monkeypatch.setattr(terms, "ontology", lambda prefix: circle)
+    assert current_id("CL:1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CL:0000084", "CL:0000084"),
+        (" cl_0000084 ", "CL:0000084"),
+        ("obo.HsapDv_0000264", "HsapDv:0000264"),
+        ("http://purl.obolibrary.org/obo/UBERON_0002107", "UBERON:0002107"),
+        ("CVCL_0023", "CVCL_0023"),
+        ("CVCL:0023", "CVCL_0023"),
+        ("GO:0008150", "GO:0008150"),
+        ("cluster_12", None),
+        ("T cell", None),
+        ("EFO:0009922 (sci-plex)", None),
+        ("", None),
+    ],
+)
+def test_id_is_written_as_it_should(text: str, expected: str | None) -> None:
+    assert normal_id(text) == expected
+
+
+def test_ids_are_found_inside_a_text() -> None:
+    text = "CL:0000084 or CL_0000625 (see GO:0008150), again CL:0000084"
+    assert ids_in(text) == ("CL:0000084", "CL:0000625")
+
+
+def test_what_to_consider_is_written_as_ids() -> None:
+    assert ontology("HsapDv").consider("HsapDv:0000087") == ("HsapDv:0000226", "HsapDv:0000258")
+
+
+def test_big_ontologies_stay_where_they_are() -> None:
+    current_id("CL:0000084")
+    guide = sys.modules["cellxgene_ontology_guide.supported_versions"]
+    assert guide.load_ontology_file.cache_info().currsize <= len(ontology_versions())
