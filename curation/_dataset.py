@@ -117,7 +117,8 @@ def curate(
     with open_source(path, genome=options.genome) as source:
         matrix, verdicts = find_counts(source, layer=options.layer)
         column, features = gene_features(path, matrix.var, options.gene_column)
-        organism = decide_organism(source, features, options)
+        tried = {verdict.matrix: verdict.reason for verdict in verdicts}
+        organism = decide_organism(source, features, options, tried)
         genes = map_genes(
             source,
             matrix.var,
@@ -148,7 +149,7 @@ def curate(
                 n_cells=len(kept),
                 dropped=_dropped(organism),
                 counts_from=matrix.name,
-                counts_tried={verdict.matrix: verdict.reason for verdict in verdicts},
+                counts_tried=tried,
                 total_counts_in=totals[0],
                 total_counts=totals[1],
                 organism=_organism_summary(organism),

@@ -11,6 +11,7 @@ from ..errors import GeneMappingError, OrganismError
 from ..ontologies import get_organism, infer_organism, map_labels, resolve_genes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -128,12 +129,26 @@ def looks_like_id(texts: pd.Series[Any]) -> float:
 
 
 def decide_organism(
-    source: SourceFile, features: pd.Series[Any], options: CurationOptions
+    source: SourceFile,
+    features: pd.Series[Any],
+    options: CurationOptions,
+    tried: Mapping[str, str],
 ) -> OrganismDecision:
     """Decide the one organism of a dataset from the option, obs, uns and the genes.
 
     What is stated must agree with the genes. Cells stated to be of another organism than the one
     whose genes were measured are marked as dropped.
+
+    Parameters
+    ----------
+    source
+        The open file.
+    features
+        Texts that name the genes.
+    options
+        What the curator decided.
+    tried
+        Verdict on each matrix that was looked at, for messages.
 
     Raises
     ------
@@ -145,16 +160,17 @@ def decide_organism(
     evidence = infer_organism(list(features))
     stated, method, dropped = _stated(source, evidence, options)
     found = evidence.organism
-    details = {"file": str(source.path), "genes": evidence.reason}
+    details = {"file": str(source.path), "tried": dict(tried), "genes": evidence.reason}
     if stated is None and found is None:
         best = max(evidence.shares.values(), default=0.0)
         if evidence.basis != "gene ids" and best < 0.2:
             msg = (
                 f"The features of {source.path} are not genes: only {best:.1%} of {len(features):,} "
-                f"are known to any organism (first feature: {str(features.iloc[0])!r}). "
-                "If gene names are in a column of var, name it with --gene-column."
+                f"are known to any organism (first feature: {str(features.iloc[0])!r}). Tried "
+                f"{'; '.join(f'{name}: {reason}' for name, reason in tried.items())}. If gene names are in a column of var, name it "
+                "with --gene-column."
             )
-            raise GeneMappingError(msg, details)
+            raise GeneMappingError(msg, {**details, "first": str(features.iloc[0])})
         msg = (
             f"The organism of {source.path} is not stated in obs or uns, and its genes do not "
             f"decide it: {evidence.reason} Pass --organism."
