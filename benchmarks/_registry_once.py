@@ -47,10 +47,7 @@ def _write_files(folder: Path, n_files: int) -> list[Path]:
     import numpy as np
     from scipy import sparse
 
-    counts = sparse.random_array(
-        (100, 200), density=0.1, rng=np.random.default_rng(0), format="csr"
-    )
-    counts.data = np.ceil(counts.data * 10).astype(np.float32)
+    counts = np.random.default_rng(0).poisson(0.1, size=(100, 200)).astype(np.float32)
     first = folder / "0.h5ad"
     anndata.AnnData(sparse.csr_matrix(counts)).write_h5ad(first)
     paths = [first]
@@ -58,7 +55,8 @@ def _write_files(folder: Path, n_files: int) -> list[Path]:
         path = folder / f"{i}.h5ad"
         shutil.copyfile(first, path)
         with h5py.File(path, "r+") as file:
-            file["X/data"][0] = i + 1
+            data: Any = file["X/data"]
+            data[0] = i + 1
         paths.append(path)
     return paths
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._batch import Batch
     from ._mapped import MappedCorpus
-    from .corpus import FIELDS, Corpus, DatasetRef, obs_column
+    from .corpus import Corpus, DatasetRef, obs_column
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
     from .recording import Recording
 
 __all__ = [
-    "FIELDS",
     "Batch",
     "Corpus",
     "CorpusLoader",
@@ -26,7 +25,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FIELDS": "corpus",
     "Batch": "_batch",
     "Corpus": "corpus",
     "CorpusLoader": "loader",

@@ -34,7 +34,7 @@ def open_local(path: str) -> tuple[Any, Any]:
     if not where.exists():
         msg = f"There is no file {path}. Fetch the dataset, or correct its path in the manifest."
         raise NotFoundError(msg, {"path": path})
-    import h5py  # type: ignore[import-untyped]  # it has no stubs
+    import h5py
 
     return None, h5py.File(where, "r")
 

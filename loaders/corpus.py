@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError, NotFoundError, SchemaError
+from ..ontologies import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,20 +20,7 @@ if TYPE_CHECKING:
     from ._mapped import MappedCorpus
     from .loader import CorpusLoader
 
-__all__ = ["FIELDS", "NO_CLASS", "Corpus", "DatasetRef", "obs_column"]
-
-FIELDS = (
-    "cell_type",
-    "disease",
-    "development_stage",
-    "tissue",
-    "assay",
-    "self_reported_ethnicity",
-    "sex",
-    "organism",
-    "tissue_type",
-)
-"""What a curated cell is labelled with."""
+__all__ = ["NO_CLASS", "Corpus", "DatasetRef", "obs_column"]
 
 NO_CLASS = ("unknown", "na")
 """Values that say that there is no label; their class integer is -1."""

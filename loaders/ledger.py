@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConflictError, InputError, IntegrityError, SchemaError
-from .corpus import FIELDS
+from ..ontologies import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -123,8 +123,8 @@ def _read_source(source: Path) -> dict[str, bytes]:
 
 
 def _write(name: str, files: dict[str, bytes], target: Path) -> Path:
-    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     slug = name.removeprefix("genes_").removesuffix(".csv.gz")
     genes = _read_genes(files[name])

@@ -176,8 +176,8 @@ def _table_of(organism: Organism) -> str:
 @cache
 def _read_table(slug: str) -> pd.DataFrame:
     import pandas as pd
-    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     table = pq.read_table(table_path(slug))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)

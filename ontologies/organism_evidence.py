@@ -202,8 +202,8 @@ def _membership(
     features: pd.Series[str], *, ignoring_case: bool
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """Tell which features each organism has a gene of that name for, by taxon id."""
-    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
-    import pyarrow.compute  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow as pa
+    import pyarrow.compute
 
     pc: Any = pyarrow.compute  # its functions are made at run time
     texts = pa.array(features.astype(str), type=pa.string())
@@ -220,7 +220,7 @@ def _membership(
 @cache
 def _symbols(slug: str, *, ignoring_case: bool) -> Any:
     import pyarrow.compute
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow.parquet as pq
 
     pc: Any = pyarrow.compute
     column = pq.read_table(table_path(slug), columns=["symbol"])["symbol"].drop_null()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
-    from cellxgene_ontology_guide.supported_versions import (  # type: ignore[import-untyped]
+    from cellxgene_ontology_guide.supported_versions import (
         CXGSchema,  # it has no stubs
     )
 

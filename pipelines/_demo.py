@@ -105,7 +105,7 @@ def _epoch(
         scores = model(torch.log1p(counts * (1e4 / counts.sum(1, keepdim=True).clamp(min=1))))
         loss = torch.nn.functional.cross_entropy(scores, labels[known])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
         loss_sum += float(loss.detach()) * int(known.sum())
         n_right += int((scores.argmax(1) == labels[known]).sum())

@@ -202,12 +202,14 @@ def _write(adata: AnnData, path: Path) -> None:
 def _write_mtx(adata: AnnData, folder: Path) -> None:
     """Write a folder as 10x does: genes x cells, with tables beside it."""
     import gzip
+    import io
 
-    from scipy import io
+    from scipy.io import mmwrite
 
     folder.mkdir(parents=True)
-    with gzip.open(folder / "matrix.mtx.gz", "wb") as file:
-        io.mmwrite(file, adata.X.T.astype(np.int64))
+    matrix = io.BytesIO()
+    mmwrite(matrix, adata.X.T.astype(np.int64))
+    (folder / "matrix.mtx.gz").write_bytes(gzip.compress(matrix.getvalue()))
     features = "".join(f"{gene}\t{gene}\tGene Expression\n" for gene in adata.var_names)
     (folder / "features.tsv.gz").write_bytes(gzip.compress(features.encode()))
     barcodes = "".join(f"{name}\n" for name in adata.obs_names)

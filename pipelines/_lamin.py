@@ -16,7 +16,7 @@ from ..errors import ConflictError
 from ._workspace import find_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ._workspace import Workspace
 
@@ -86,9 +86,10 @@ def _patch() -> None:
     TLS; for a database elsewhere, say so in its URL: ``?sslmode=require``.)
     """
     import lamindb_setup
-    from lamindb_setup.core import _settings_instance as settings
+    from lamindb_setup.core import _settings_instance
 
-    settings.InstanceSettings.is_on_hub = property(lambda self: bool(self._is_on_hub))  # type: ignore[method-assign]
+    settings: Any = _settings_instance
+    settings.InstanceSettings.is_on_hub = property(lambda self: bool(self._is_on_hub))
     settings.is_local_db_url = lambda _url: True
     lamindb_setup.logger.set_verbosity(0)
 
@@ -165,7 +166,8 @@ def insert(model: type[Any], columns: Mapping[str, Any], *, n_rows: int) -> None
     from django.db import connection
 
     left = dict(columns)
-    names, values = [], []
+    names: list[str] = []
+    values: list[Iterable[Any]] = []
     for column in model._meta.concrete_fields:
         if column.primary_key and column.attname not in left:
             continue

@@ -7,7 +7,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -168,7 +168,7 @@ def ensure_genes(organism: Organism) -> bool:
     record = bionty.Organism.objects.get(ontology_id=organism.taxon_id)
     if organism.genes is None or bionty.Gene.objects.filter(organism_id=record.id).exists():
         return False
-    table = gene_table(organism.taxon_id)
+    table: Any = gene_table(organism.taxon_id)
     release = GENE_RELEASES[organism.genes]
     ids = table.index.tolist()
     with transaction(f"corpuscle:genes:{organism.taxon_id}"):

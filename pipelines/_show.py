@@ -153,21 +153,27 @@ def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
 
 def lineage_view(found: Lineage) -> RenderableType:
     """Show the datasets of a model, or the models of a dataset."""
-    if found.kind == "model":
-        run = found.run or {}
-        title = f"Model {found.key}@{found.version} was fed by {len(found.rows)} datasets"
-        rows: list[Sequence[object]] = [
-            (row.dataset, row.dataset_version, row.organism, row.n_cells, row.cells, row.exposures)
-            for row in found.rows
-        ]
-        columns = ("dataset", "version", "organism", "cells in dataset", "cells seen", "exposures")
-        total = sum(row.exposures for row in found.rows)
-        note = (
-            f"{total:,} exposures from {run['corpus']}; run {run['uid']} ({run['status']}), "
-            f"code {run['code_version']}, params {run['params']}"
-        )
-        return Group(table(title, columns, rows), Text(note))
-    title = f"Dataset {found.key} ({found.version}) fed {len(found.rows)} model versions"
+    return _model_view(found) if found.kind == "model" else _dataset_view(found)
+
+
+def _model_view(found: Lineage) -> RenderableType:
+    run = found.run or {}
+    title = f"Model {found.key}@{found.version} was fed by {len(found.rows)} datasets"
+    rows = [
+        (row.dataset, row.dataset_version, row.organism, row.n_cells, row.cells, row.exposures)
+        for row in found.rows
+    ]
+    columns = ("dataset", "version", "organism", "cells in dataset", "cells seen", "exposures")
+    total = sum(row.exposures for row in found.rows)
+    note = (
+        f"{total:,} exposures from {run['corpus']}; run {run['uid']} ({run['status']}), "
+        f"code {run['code_version']}, params {run['params']}"
+    )
+    return Group(table(title, columns, rows), Text(note))
+
+
+def _dataset_view(found: Lineage) -> RenderableType:
+    title = f"Dataset {found.key} ({found.version}) fed {len(found.rows)} versions of models"
     rows = [
         (
             f"{row.model}@{row.model_version}",

