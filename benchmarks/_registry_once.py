@@ -15,7 +15,7 @@ TERMS = {
     "disease": ["MONDO:0100096"],
     "assay": ["EFO:0009899"],
     "development_stage": ["HsapDv:0000258"],
-    "self_reported_ethnicity": ["HANCESTRO:0005"],
+    "self_reported_ethnicity": ["HANCESTRO:0590"],
     "sex": ["PATO:0000383"],
     "organism": ["NCBITaxon:9606"],
 }
@@ -28,7 +28,7 @@ def main(way: str, n_files: int, folder: Path) -> None:
     init(folder)
     from corpuscle.pipelines import _registrar as registrar
 
-    staged = registrar.staging("files")
+    staged = registrar.storage_root() / "files"
     staged.mkdir()
     files = _write_files(staged, n_files)
     seconds = WAYS[way](files)

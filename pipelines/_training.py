@@ -128,9 +128,7 @@ class TrainingRun:
         if not path.exists():
             msg = f"There is no checkpoint {path}. Save it first, then call run.save."
             raise NotFoundError(msg, {"file": str(path)})
-        staged = staging(f"{self.uid}.checkpoint")
-        copy_into_staging(path, staged)
-        content = file_facts(staged)[1]
+        content = file_facts(path)[1]
         key = f"{MODELS}{self.model_key}"
         if (known := ln.Artifact.objects.filter(key=key, hash=content).first()) is not None:
             msg = (
@@ -138,6 +136,8 @@ class TrainingRun:
                 "byte. Train on, or leave it."
             )
             raise ConflictError(msg, {"model": self.model_key, "version": known.version_tag})
+        staged = staging(f"{self.uid}.checkpoint")
+        copy_into_staging(path, staged)
         model = NewFile(
             key=key,
             staged=staged,

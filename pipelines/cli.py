@@ -24,6 +24,7 @@ app = App(
     name="corpuscle",
     help="Curated corpora for single-cell foundation models, with their lineage.",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        err.print(f"[red]error[/red] {error}. See `corpuscle --help`.", highlight=False)
+        _complain("usage", f"{str(error).rstrip('.')}. See `corpuscle --help`.")
         code = 2
     except CorpuscleError as error:
         if debug:
@@ -202,7 +203,7 @@ def ingest(
         min_gene_share=min_gene_share,
     )
     if not paths:
-        err.print("[red]error[/red] Name at least one file or folder: corpuscle ingest PATH...")
+        _complain("usage", "Name at least one file or folder: corpuscle ingest PATH...")
         return 2
     connect(home)
     with _progress() as bar:
@@ -346,5 +347,5 @@ def demo(folder: Path | None = None, /, *, data: Path | None = None) -> int:
     """
     from ._demo import run
 
-    run(folder, data=data, say=out.print)
+    run(folder, data=data, say=out.print, wait=out.status)
     return 0

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import anndata as ad  # type: ignore[import-untyped]  # it has no marker
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest

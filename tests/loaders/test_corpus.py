@@ -9,7 +9,8 @@ import pytest
 
 import corpuscle.loaders
 from corpuscle.errors import InputError, NotFoundError, SchemaError
-from corpuscle.loaders import FIELDS, Corpus, obs_column
+from corpuscle.loaders import Corpus, obs_column
+from corpuscle.ontologies import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

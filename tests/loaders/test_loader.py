@@ -7,7 +7,7 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-import anndata as ad  # type: ignore[import-untyped]  # it has no marker
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -382,7 +382,7 @@ def odd_file(tmp_path: Path) -> Callable[..., Corpus]:
         path = tmp_path / "odd.h5ad"
         with ad.settings.override(remove_unused_categories=False):
             data.write_h5ad(path, convert_strings_to_categoricals=False)
-        import h5py  # type: ignore[import-untyped]  # it has no stubs
+        import h5py
 
         with h5py.File(path, "r+") as file:
             file["var/_index"][...] = list(genes)  # pyright: ignore[reportIndexIssue] - an array

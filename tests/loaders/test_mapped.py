@@ -6,7 +6,7 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import anndata as ad  # type: ignore[import-untyped]  # it has no marker
+import anndata as ad
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _read(folder: Path, name: str, find: Callable[[Any], Any]) -> list[str]:
-    import h5py  # type: ignore[import-untyped]  # it has no stubs
+    import h5py
 
     with h5py.File(folder / "real" / "h5ad" / f"{name}.h5ad") as file:
         return [str(value) for value in find(file).asstr()[:]]

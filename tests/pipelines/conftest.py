@@ -27,6 +27,12 @@ def _fresh(
     workspace = init(home).workspace
     from django.db import connections
 
+    from corpuscle.ontologies import get_organism
+    from corpuscle.pipelines._seed import ensure_genes
+
+    for organism in ("human", "mouse"):  # seconds that each test would pay
+        ensure_genes(get_organism(organism))
+
     connections.close_all()
     copy = tmp_path_factory.mktemp("registry")
     shutil.copytree(workspace.folder / "storage", copy / "storage")

@@ -146,9 +146,13 @@ def test_batches_of_workers_that_nobody_counted_forbid_saving(
     corpus: Corpus, tmp_path: Path
 ) -> None:
     loader = corpus.loader(4)
-    with pytest.raises(ConflictError, match=r"run\.track"), cp.training_run("net", corpus) as run:
-        list(DataLoader(loader, batch_size=None, num_workers=1))
+    run = cp.training_run("net", corpus)
+    run.__enter__()
+    list(DataLoader(loader, batch_size=None, num_workers=1))
+    with pytest.raises(ConflictError, match=r"run\.track"):
         run.save(checkpoint(tmp_path, "w"))
+    with pytest.raises(ConflictError, match=r"run\.track"):
+        run.__exit__(None, None, None)
     with pytest.raises(NotFoundError, match="no model 'net'"):
         lineage_of_model("net")
 
@@ -181,13 +185,19 @@ def test_a_run_that_fails_is_on_record_with_what_it_served(
 ) -> None:
     import lamindb as ln
 
-    with pytest.raises(ZeroDivisionError), cp.training_run("net", corpus) as run:
-        next(iter(corpus.loader(6, shuffle=False)))
-        _ = 1 / 0
+    run = cp.training_run("net", corpus)
+    with pytest.raises(ZeroDivisionError):
+        _train_and_fail(run, corpus)
     record = ln.Run.get(run.uid)
     assert record.status == "errored"
     assert [a.key for a in record.input_artifacts.all()] == ["datasets/a.h5ad"]
     assert [a.kind for a in record.output_artifacts.all()] == ["ledger"]
+
+
+def _train_and_fail(run: cp.TrainingRun, corpus: Corpus) -> None:
+    with run:
+        next(iter(corpus.loader(6, shuffle=False)))
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("params", [{"corpuscle": 1}, {"x": object()}, {"x": float("nan")}])
