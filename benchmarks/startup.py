@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .result import Goal, Result
 
-CORPUSCLE = Path(sys.executable).with_name("corpuscle")
+CORPUSCLE = str(Path(sys.executable).with_name("corpuscle"))
 
 
 def run(*, quick: bool) -> Result:
@@ -22,7 +22,7 @@ def run(*, quick: bool) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats):
             cache = f"{folder}/cache-{repeat}"
-            commands = {
+            commands: dict[str, list[str]] = {
                 "python -c pass, s": [sys.executable, "-c", "pass"],
                 "import corpuscle, s": [sys.executable, "-c", "import corpuscle"],
                 "corpuscle --help, s": [CORPUSCLE, "--help"],

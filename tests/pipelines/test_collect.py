@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -49,9 +49,7 @@ def test_datasets_are_chosen_by_name_organism_and_terms(
     assert [artifact.key for artifact in found] == [f"datasets/{name}.h5ad" for name in expected]
 
 
-def test_a_collection_is_a_version_with_its_datasets_and_a_run(files: Path) -> None:
-    import lamindb as ln
-
+def test_a_collection_is_a_version_with_its_datasets_and_a_run(ln: Any, files: Path) -> None:
     made = collect("atlas", organism="human")
     collection = ln.Collection.get(made.uid)
     assert (made.version, made.new, collection.key) == ("1", True, "atlas")
@@ -73,9 +71,7 @@ def test_collecting_the_same_datasets_again_makes_no_version(files: Path) -> Non
     assert (again.new, again.uid) == (False, first.uid)
 
 
-def test_a_changed_dataset_makes_a_version_that_revises_the_old(files: Path) -> None:
-    import lamindb as ln
-
+def test_a_changed_dataset_makes_a_version_that_revises_the_old(ln: Any, files: Path) -> None:
     first = collect("atlas")
     write_h5ad(files / "a.h5ad", seed=5)
     list(ingest([files]))

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def start(workspace: Workspace, *words: object) -> subprocess.Popen[str]:
 
 def assert_whole(workspace: Workspace) -> None:
     """Every row has its file with the recorded bytes, and every file its row."""
-    import lamindb as ln
+    ln: Any = import_module("lamindb")
     from lamindb_setup.core.hashing import hash_file
 
     folder = workspace.folder / "storage" / ".lamindb"
@@ -52,10 +53,8 @@ def assert_whole(workspace: Workspace) -> None:
 
 
 def test_a_killed_ingest_leaves_a_whole_registry_and_goes_on(
-    workspace: Workspace, tmp_path: Path, corpuscle: Callable[..., Done]
+    ln: Any, workspace: Workspace, tmp_path: Path, corpuscle: Callable[..., Done]
 ) -> None:
-    import lamindb as ln
-
     for i in range(6):
         write_h5ad(tmp_path / f"d{i}.h5ad", seed=i)
     for delay in (1.2, 1.7, 2.0, 2.3, 2.6):
@@ -83,10 +82,8 @@ def test_an_interrupted_ingest_says_that_it_can_go_on(workspace: Workspace, tmp_
 
 
 def test_processes_that_ingest_side_by_side_lose_nothing(
-    workspace: Workspace, tmp_path: Path
+    ln: Any, workspace: Workspace, tmp_path: Path
 ) -> None:
-    import lamindb as ln
-
     processes = []
     for p in range(3):
         folder = tmp_path / str(p)

@@ -25,9 +25,7 @@ def new_run(*files: NewFile, **options: Any) -> NewRun:
     return NewRun(step="test", outputs=files, **options)
 
 
-def test_many_runs_are_registered_in_one_call(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_many_runs_are_registered_in_one_call(ln: Any, workspace: Workspace) -> None:
     results = register(
         [new_run(new_file(f"k{i}", f"text {i}"), params={"i": i}) for i in range(20)]
     )
@@ -39,9 +37,7 @@ def test_many_runs_are_registered_in_one_call(workspace: Workspace) -> None:
         assert artifact.path.read_text() == f"text {i}"
 
 
-def test_versions_of_one_key_in_one_call_make_a_chain(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_versions_of_one_key_in_one_call_make_a_chain(ln: Any, workspace: Workspace) -> None:
     results = register([new_run(new_file("k", text)) for text in ("a", "b", "c")])
     assert [r.version for (r,) in results] == ["1", "2", "3"]
     latest = ln.Artifact.filter(key="k", is_latest=True)
@@ -59,9 +55,7 @@ def test_the_same_bytes_under_two_keys_are_two_artifacts(workspace: Workspace) -
     assert (first.key, second.key) == ("k", "l")
 
 
-def test_an_error_leaves_neither_rows_nor_files(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_an_error_leaves_neither_rows_nor_files(ln: Any, workspace: Workspace) -> None:
     from corpuscle.errors import NotFoundError
 
     good = new_run(new_file("good", "a"))
@@ -84,9 +78,7 @@ def _register_and_roll_back(run: NewRun) -> Registered:
     return registered
 
 
-def test_a_registration_can_be_repeated_after_an_error(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_a_registration_can_be_repeated_after_an_error(ln: Any, workspace: Workspace) -> None:
     first = _register_and_roll_back(new_run(new_file("k", "a")))
     assert ln.Artifact.objects.filter(uid=first.uid).count() == 0
     (second,) = register([new_run(new_file("k", "a"))])[0]
@@ -94,9 +86,7 @@ def test_a_registration_can_be_repeated_after_an_error(workspace: Workspace) -> 
     assert ln.Artifact.get(second.uid).path.read_text() == "a"
 
 
-def test_terms_go_to_the_registry_of_their_ontology(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_terms_go_to_the_registry_of_their_ontology(ln: Any, workspace: Workspace) -> None:
     terms = {
         "tissue": ["UBERON:0002048", "CL:0000084", "CVCL_0023"],
         "disease": ["PATO:0000461", "MONDO:0100096"],
@@ -111,16 +101,12 @@ def test_terms_go_to_the_registry_of_their_ontology(workspace: Workspace) -> Non
     assert [t.name for t in artifact.diseases.all()] == ["COVID-19"]
 
 
-def test_a_column_that_does_not_exist_is_an_error(workspace: Workspace) -> None:
-    import bionty
-
+def test_a_column_that_does_not_exist_is_an_error(bt: Any, workspace: Workspace) -> None:
     with pytest.raises(TypeError, match="CellType has no column colour"):
-        insert(bionty.CellType, {"colour": "red"}, n_rows=1)
+        insert(bt.CellType, {"colour": "red"}, n_rows=1)
 
 
-def test_the_step_is_a_transform_in_the_version_of_the_code(workspace: Workspace) -> None:
-    import lamindb as ln
-
+def test_the_step_is_a_transform_in_the_version_of_the_code(ln: Any, workspace: Workspace) -> None:
     register([new_run(new_file("k", "a")), new_run(new_file("l", "b"))])
     register([new_run(new_file("m", "c"))])
     transform = ln.Transform.get(key="test")
@@ -130,9 +116,8 @@ def test_the_step_is_a_transform_in_the_version_of_the_code(workspace: Workspace
 
 @pytest.mark.parametrize("n_versions", [61, 62, 63, 3844])
 def test_version_numbers_go_on_as_lamindb_counts_them(
-    workspace: Workspace, n_versions: int
+    ln: Any, workspace: Workspace, n_versions: int
 ) -> None:
-    import lamindb as ln
     from lamindb_setup.core.base62 import increment_base62
 
     versions = next_versions(ln.Artifact, [("k", "x")] * n_versions)

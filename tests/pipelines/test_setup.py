@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,33 +37,31 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     ("registry", "prefix"),
     [("CellType", "CL"), ("Tissue", "UBERON"), ("Disease", "MONDO"), ("ExperimentalFactor", "EFO")],
 )
-def test_every_current_term_is_registered(workspace: Workspace, registry: str, prefix: str) -> None:
-    import bionty
-
-    found = set(getattr(bionty, registry).filter().values_list("ontology_id", flat=True))
+def test_every_current_term_is_registered(
+    bt: Any, workspace: Workspace, registry: str, prefix: str
+) -> None:
+    found = set(getattr(bt, registry).filter().values_list("ontology_id", flat=True))
     assert found == set(ontology(prefix).table()["ontology_id"])
 
 
 def test_the_sexes_and_both_stage_ontologies_and_all_organisms_are_registered(
+    bt: Any,
     workspace: Workspace,
 ) -> None:
-    import bionty
-
-    sexes = bionty.Phenotype.filter(ontology_id__startswith="PATO:").values_list("name", flat=True)
+    sexes = bt.Phenotype.filter(ontology_id__startswith="PATO:").values_list("name", flat=True)
     assert set(sexes) == {"female", "male", "hermaphrodite", "normal"}
-    stages = bionty.DevelopmentalStage
+    stages = bt.DevelopmentalStage
     for prefix in ("HsapDv", "MmusDv"):
         terms = len(ontology(prefix).table())
         assert stages.filter(ontology_id__startswith=prefix).count() == terms
-    taxa = bionty.Organism.filter().values_list("ontology_id", flat=True)
+    taxa = bt.Organism.filter().values_list("ontology_id", flat=True)
     assert sorted(taxa) == sorted(organism.taxon_id for organism in ORGANISMS)
 
 
 def test_bionty_itself_validates_standardises_and_walks_the_hierarchy_offline(
+    bt: Any,
     workspace: Workspace,
 ) -> None:
-    import bionty as bt
-
     assert bt.CellType.validate(["T cell", "no such cell"]).tolist() == [True, False]
     assert bt.CellType.standardize(["T-cell"]) == ["T cell"]
     t_cell = bt.CellType.get(ontology_id="CL:0000084")
@@ -72,13 +70,11 @@ def test_bionty_itself_validates_standardises_and_walks_the_hierarchy_offline(
     assert source.version == t_cell.source.version
 
 
-def test_a_second_init_changes_nothing(workspace: Workspace) -> None:
-    import bionty
-
-    before = bionty.CellType.filter().count()
+def test_a_second_init_changes_nothing(bt: Any, workspace: Workspace) -> None:
+    before = bt.CellType.filter().count()
     again = init(workspace.folder)
     assert not again.created
-    assert bionty.CellType.filter().count() == before
+    assert bt.CellType.filter().count() == before
 
 
 def test_nothing_of_init_or_ingest_reaches_for_a_network(tmp_path: Path) -> None:
@@ -149,7 +145,7 @@ def test_the_cached_seed_is_used_and_gives_the_same_registries(tmp_path: Path) -
     ],
 )
 def test_what_cannot_be_a_storage_or_database_is_refused(
-    tmp_path: Path, options: dict[str, str], message: str
+    tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
         init(tmp_path, **options)

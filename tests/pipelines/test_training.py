@@ -85,9 +85,7 @@ def test_each_saved_version_has_its_own_account(corpus: Corpus, tmp_path: Path) 
     assert served("net@2") == served("net") == {"a": (6, 6), "b": (6, 6)}
 
 
-def test_lamindb_itself_finds_datasets_and_models(corpus: Corpus, tmp_path: Path) -> None:
-    import lamindb as ln
-
+def test_lamindb_itself_finds_datasets_and_models(ln: Any, corpus: Corpus, tmp_path: Path) -> None:
     with cp.training_run("net", corpus, params={"lr": 0.5}) as run:
         next(iter(corpus.loader(6, shuffle=False)))
         run.save(checkpoint(tmp_path, "one"))
@@ -167,9 +165,7 @@ def test_the_same_checkpoint_is_not_a_new_version(corpus: Corpus, tmp_path: Path
     assert list(staging.iterdir()) == []
 
 
-def test_a_checkpoint_can_be_a_folder(corpus: Corpus, tmp_path: Path) -> None:
-    import lamindb as ln
-
+def test_a_checkpoint_can_be_a_folder(ln: Any, corpus: Corpus, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     (folder / "weights.bin").write_bytes(b"123")
@@ -181,10 +177,9 @@ def test_a_checkpoint_can_be_a_folder(corpus: Corpus, tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_is_on_record_with_what_it_served(
+    ln: Any,
     corpus: Corpus,
 ) -> None:
-    import lamindb as ln
-
     run = cp.training_run("net", corpus)
     with pytest.raises(ZeroDivisionError):
         _train_and_fail(run, corpus)
