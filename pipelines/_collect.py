@@ -183,18 +183,19 @@ def _write(corpus: Corpus, artifact_ids: Sequence[int], query: dict[str, Any]) -
     import lamindb as ln
     from lamindb_setup.core.hashing import hash_set
 
-    staged = staging(f"{corpus.uid}.json")
-    staged.write_text(json.dumps(corpus.to_manifest(), indent=1) + "\n", encoding="utf-8")
-    manifest = NewFile(
-        key=f"{MANIFESTS}{corpus.name}.json",
-        staged=staged,
-        suffix=".json",
-        description=f"Datasets and classes of {corpus.name}@{corpus.version}",
-        kind="manifest",
-    )
     params = {"query": query, "code_version": code_version()}
-    run = NewRun(step=STEP, params=params, input_ids=artifact_ids, outputs=[manifest])
-    ((registered,),) = register([run])
+    with staging() as folder:
+        staged = folder / "manifest.json"
+        staged.write_text(json.dumps(corpus.to_manifest(), indent=1) + "\n", encoding="utf-8")
+        manifest = NewFile(
+            key=f"{MANIFESTS}{corpus.name}.json",
+            staged=staged,
+            suffix=".json",
+            description=f"Datasets and classes of {corpus.name}@{corpus.version}",
+            kind="manifest",
+        )
+        run = NewRun(step=STEP, params=params, input_ids=artifact_ids, outputs=[manifest])
+        ((registered,),) = register([run])
     hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
     ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
     insert(

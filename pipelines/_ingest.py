@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
-from ..curation import CurationOptions, content_hash, copy_file, curate, versions, write_sssom
+from ..curation import CurationOptions, content_hash, curate, versions, write_sssom
 from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
 from ..ontologies import get_organism
-from ._registrar import NewFile, NewRun, register, staging
+from ._registrar import NewFile, NewRun, copy, register, staging
 from ._seed import ensure_genes
 from ._versions import code_version
 
@@ -23,12 +22,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
+    from ..curation import Curated
+
 logger = logging.getLogger(__name__)
 
 STEP = "corpuscle/ingest"
 RAW, DATASETS, DECISIONS = "raw/", "datasets/", "decisions/"
 """Prefixes of the keys of what a file becomes in the registry."""
 ENDINGS = (".h5ad", ".zarr", ".h5", ".hdf5")
+
+
+Status = Literal["new", "revised", "unchanged", "refused", "planned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ class Outcome:
     """The path given."""
     dataset: str
     """Name of the dataset."""
-    status: Literal["new", "revised", "unchanged", "refused", "planned"]
+    status: Status
     version: str = ""
     """Version of the curated dataset."""
     uid: str = ""
@@ -208,71 +212,72 @@ def _ingest_one(
         _refuse_other_source(path, dataset, latest)
     if dry_run:
         return Outcome(source=str(path), dataset=dataset, status="planned")
-    curated_path = staging(f"{reference}.h5ad")
-    curated = curate(
-        path,
-        curated_path,
-        dataset=dataset,
-        source_hash=source_hash,
-        options=options,
-        progress=on_progress,
-    )
-    report = curated.report
-    raw_path, decisions_path = staging(f"{reference}.raw"), staging(f"{reference}.sssom.tsv")
-    copy_into_staging(path, raw_path)
-    write_sssom(curated.decisions, decisions_path, dataset=dataset)
-    organism = get_organism(report.organism["taxon_id"])
-    ensure_genes(organism)
-    run = NewRun(
-        step=STEP,
-        reference=reference,
-        params={
-            "source": str(path),
-            "source_hash": source_hash,
-            "options": options.to_dict(),
-            "code_version": code_version(),
-            "classes": curated.classes,
-            "report": report.to_dict(),
-        },
-        inputs=[
-            NewFile(
-                key=f"{RAW}{path.name}"
-                if dataset == dataset_name(path)
-                else f"{RAW}{dataset}{path.suffix}",
-                staged=raw_path,
-                suffix=path.suffix,
-                description=f"As given: {path.name}",
-                n_observations=report.n_cells_in,
-            )
-        ],
-        outputs=[
-            NewFile(
-                key=f"{DATASETS}{dataset}.h5ad",
-                staged=curated_path,
-                suffix=".h5ad",
-                description=f"Curated: {report.organism['name']}, {report.n_cells:,} cells",
-                kind="dataset",
-                otype="AnnData",
-                n_observations=report.n_cells,
-                terms=curated.terms,
-            ),
-            NewFile(
-                key=f"{DECISIONS}{dataset}.sssom.tsv",
-                staged=decisions_path,
-                suffix=".tsv",
-                description=f"Mapping decisions of {dataset}",
-                kind="decisions",
-            ),
-        ],
-    )
-    ((registered, _),) = register([run])
+    with staging() as folder:
+        curated = curate(
+            path,
+            folder / "curated.h5ad",
+            dataset=dataset,
+            source_hash=source_hash,
+            options=options,
+            progress=on_progress,
+        )
+        copy(path, folder / "raw")
+        write_sssom(curated.decisions, folder / "decisions.tsv", dataset=dataset)
+        ensure_genes(get_organism(curated.report.organism["taxon_id"]))
+        run = _registration(path, curated, folder, reference=reference, options=options)
+        ((registered, _),) = register([run])
+    new: Status = "new" if registered.version == "1" else "revised"
     return Outcome(
         source=str(path),
         dataset=dataset,
-        status="new" if registered.version == "1" else "revised",
+        status=new if registered.new else "unchanged",
         version=registered.version,
         uid=registered.uid,
-        report=report.to_dict(),
+        report=curated.report.to_dict(),
+    )
+
+
+def _registration(
+    path: Path, curated: Curated, folder: Path, *, reference: str, options: CurationOptions
+) -> NewRun:
+    """Describe what goes into the registry for one curated file."""
+    report = curated.report
+    dataset = report.dataset
+    raw_name = path.name if dataset == dataset_name(path) else f"{dataset}{path.suffix}"
+    raw = NewFile(
+        key=f"{RAW}{raw_name}",
+        staged=folder / "raw",
+        suffix=path.suffix,
+        description=f"As given: {path.name}",
+        n_observations=report.n_cells_in,
+    )
+    data = NewFile(
+        key=f"{DATASETS}{dataset}.h5ad",
+        staged=curated.path,
+        suffix=".h5ad",
+        description=f"Curated: {report.organism['name']}, {report.n_cells:,} cells",
+        kind="dataset",
+        otype="AnnData",
+        n_observations=report.n_cells,
+        terms=curated.terms,
+    )
+    decisions = NewFile(
+        key=f"{DECISIONS}{dataset}.sssom.tsv",
+        staged=folder / "decisions.tsv",
+        suffix=".tsv",
+        description=f"Mapping decisions of {dataset}",
+        kind="decisions",
+    )
+    params = {
+        "source": str(path),
+        "source_hash": report.source_hash,
+        "options": options.to_dict(),
+        "code_version": code_version(),
+        "classes": curated.classes,
+        "report": report.to_dict(),
+    }
+    return NewRun(
+        step=STEP, reference=reference, params=params, inputs=[raw], outputs=[data, decisions]
     )
 
 
@@ -298,12 +303,3 @@ def _refuse_other_source(path: Path, dataset: str, latest: Any) -> None:
             f"version of it, pass --name {dataset}; if it is another dataset, pass another --name."
         )
         raise ConflictError(msg, {"file": str(path), "dataset": dataset, "before": before})
-
-
-def copy_into_staging(source: Path, target: Path) -> None:
-    """Copy a file or folder."""
-    if source.is_dir():
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
-    else:
-        copy_file(source, target)

@@ -7,6 +7,7 @@ documented interface is checked by tests against the pinned release.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import sys
@@ -131,15 +132,30 @@ def transaction(lock: str | None = None) -> Iterator[None]:
     lock
         Name of what is versioned. Processes that name the same wait for each other, so that a
         chain of versions cannot fork. SQLite has one writer anyway.
+
+    Raises
+    ------
+    ConflictError
+        If other processes kept the database for a minute.
+    OSError
+        If the disk is full.
     """
-    from django.db import connection
+    from django.db import OperationalError, connection
     from django.db import transaction as django_transaction
 
-    with django_transaction.atomic():
-        if lock is not None and connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
-        yield
+    try:
+        with django_transaction.atomic():
+            if lock is not None and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+            yield
+    except OperationalError as error:
+        if "full" in str(error):
+            raise OSError(errno.ENOSPC, f"the registry cannot grow: {error}") from error
+        if "locked" in str(error):
+            msg = "Other processes keep the registry busy. Run the same command again."
+            raise ConflictError(msg) from error
+        raise
 
 
 def insert(model: type[Any], columns: Mapping[str, Any], *, n_rows: int) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import platform
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
+from ..curation import copy_file
 from ._lamin import insert, transaction
 from ._seed import ensure_terms, prefix_of
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 LABEL_REGISTRIES = {
     "cell_type": "CellType",
@@ -92,11 +99,32 @@ def storage_root() -> Path:
     return Path(str(lamindb.settings.storage.root))
 
 
-def staging(name: str) -> Path:
-    """Path for a file that is going to be registered, on the storage's file system."""
-    folder = storage_root() / ".lamindb" / "staging"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
+@contextlib.contextmanager
+def staging() -> Iterator[Path]:
+    """Give a folder for files that are going to be registered, on the storage's file system.
+
+    It is removed in the end, with whatever was not registered; so are those of processes of this
+    machine that were killed.
+    """
+    place = storage_root() / ".lamindb" / "staging"
+    place.mkdir(parents=True, exist_ok=True)
+    host = platform.node()
+    for left in place.glob(f"{host}-*"):
+        if not psutil.pid_exists(int(left.name.rpartition("-")[2].partition(".")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{host}-{os.getpid()}.", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder."""
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        copy_file(source, target)
 
 
 def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
@@ -125,8 +153,6 @@ def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
         ]
         registered = _artifacts(flat, facts, [run_id if out else None for run_id, out in owners])
         _links(runs, run_ids, flat, owners, registered)
-    for file in flat:  # what was known already is still staged
-        _remove(file.staged)
     results = iter(zip(owners, registered, strict=True))
     return [
         [
@@ -187,13 +213,6 @@ def _runs(runs: Sequence[NewRun], *, finished: bool = True) -> list[int]:
     ids = dict(ln.Run.objects.filter(uid__in=uids).values_list("uid", "id"))
     fresh = iter(uids)
     return [ids[next(fresh)] if run.run_id is None else run.run_id for run in runs]
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def file_facts(path: Path) -> tuple[int, str, str, int | None]:
@@ -283,7 +302,7 @@ def _artifacts(
         }
         target = root / f"{version.uid}{files[i].suffix}"
         if target.is_dir():  # left by a crash between this line and the commit
-            _remove(target)
+            shutil.rmtree(target)
         files[i].staged.replace(target)
     fresh = set(new)
     return [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConflictError, InputError, NotFoundError
 from ..loaders import ExposureLedger, Recording
-from ._ingest import copy_into_staging
 from ._lamin import connect
 from ._registrar import (
     NewFile,
     NewRun,
     Registered,
     begin_run,
+    copy,
     end_run,
     file_facts,
     register,
@@ -136,16 +136,16 @@ class TrainingRun:
                 "byte. Train on, or leave it."
             )
             raise ConflictError(msg, {"model": self.model_key, "version": known.version_tag})
-        staged = staging(f"{self.uid}.checkpoint")
-        copy_into_staging(path, staged)
-        model = NewFile(
-            key=key,
-            staged=staged,
-            suffix=path.suffix,
-            description=f"{self.model_key}, trained on {self.corpus.name}@{self.corpus.version}",
-            kind="model",
-        )
-        return self._register([model], ledger_key=ledger_key(self.model_key, content))[0]
+        with staging() as folder:
+            copy(path, folder / "checkpoint")
+            model = NewFile(
+                key=key,
+                staged=folder / "checkpoint",
+                suffix=path.suffix,
+                description=f"{self.model_key}, trained on {self.corpus.name}@{self.corpus.version}",
+                kind="model",
+            )
+            return self._register([model], ledger_key=ledger_key(self.model_key, content))[0]
 
     def _register(self, models: list[NewFile], *, ledger_key: str) -> list[Registered]:
         """Register checkpoints together with the ledger, and link what was served."""
@@ -154,23 +154,24 @@ class TrainingRun:
         self._recording.check()
         counts = self.ledger.table()
         served = counts.loc[counts["exposures"] > 0, "uid"].tolist()
-        staged = staging(f"{self.uid}.ledger.json")
-        staged.write_text(json.dumps(self.ledger.to_dict()) + "\n", encoding="utf-8")
-        ledger = NewFile(
-            key=ledger_key,
-            staged=staged,
-            suffix=".json",
-            description=f"Cells served to {self.model_key} by run {self.uid}",
-            kind="ledger",
-        )
         inputs = ln.Artifact.objects.filter(uid__in=served).order_by("id")
-        run = NewRun(
-            step=STEP,
-            run_id=self._run_id,
-            input_ids=list(inputs.values_list("id", flat=True)),
-            outputs=[*models, ledger],
-        )
-        (registered,) = register([run])
+        with staging() as folder:
+            staged = folder / "ledger.json"
+            staged.write_text(json.dumps(self.ledger.to_dict()) + "\n", encoding="utf-8")
+            ledger = NewFile(
+                key=ledger_key,
+                staged=staged,
+                suffix=".json",
+                description=f"Cells served to {self.model_key} by run {self.uid}",
+                kind="ledger",
+            )
+            run = NewRun(
+                step=STEP,
+                run_id=self._run_id,
+                input_ids=list(inputs.values_list("id", flat=True)),
+                outputs=[*models, ledger],
+            )
+            (registered,) = register([run])
         self._saved_batches = self.ledger.n_batches
         return registered
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import sys
@@ -58,6 +59,12 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _complain(error.kind, error.message)
         code = 3 if isinstance(error, IntegrityError) else 1
+    except OSError as error:
+        if debug:
+            raise
+        reason = "The disk is full" if error.errno == errno.ENOSPC else str(error)
+        _complain("system", f"{reason}. What is registered stays; run the same command again.")
+        code = 1
     except KeyboardInterrupt:
         err.print("interrupted: what is registered stays; run the same command again to go on")
         code = 130

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpuscle.pipelines import NewFile, NewRun, Registered, register
 from corpuscle.pipelines._lamin import insert, transaction
-from corpuscle.pipelines._registrar import staging
+from corpuscle.pipelines._registrar import staging, storage_root
 from corpuscle.pipelines._versions import code_version, next_versions, stem_uid
 
 if TYPE_CHECKING:
@@ -16,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def new_file(key: str, text: str, **options: Any) -> NewFile:
-    staged = staging(f"{abs(hash((key, text)))}.txt")
+    folder = Path(tempfile.mkdtemp(dir=storage_root()))
+    staged = folder / "staged"
     staged.write_text(text)
     return NewFile(key=key, staged=staged, suffix=".txt", description="test", **options)
 
@@ -137,3 +143,18 @@ def test_a_stem_depends_on_key_and_content_alone(key: str, content: str, length:
     assert len(stem) == length
     assert stem.isalnum()
     assert stem.isascii()
+
+
+def test_staging_is_removed_with_what_killed_processes_left(workspace: Workspace) -> None:
+    place = storage_root() / ".lamindb" / "staging"
+    killed = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    left = place / f"{platform.node()}-{int(killed.stdout)}.x"
+    elsewhere = place / f"another-machine-{int(killed.stdout)}.x"
+    for folder in (left, elsewhere):
+        folder.mkdir(parents=True)
+    with staging() as folder:
+        (folder / "half").touch()
+        assert {p.name for p in place.iterdir()} == {folder.name, elsewhere.name}
+    assert [p.name for p in place.iterdir()] == [elsewhere.name]
