@@ -26,9 +26,9 @@ def main(way: str, n_files: int, folder: Path) -> None:
     from corpuscle.pipelines import init
 
     init(folder)
-    from corpuscle.pipelines import _registrar as registrar
+    from corpuscle.pipelines._staging import storage_root
 
-    staged = registrar.storage_root() / "files"
+    staged = storage_root() / "files"
     staged.mkdir()
     files = _write_files(staged, n_files)
     seconds = WAYS[way](files)

@@ -19,8 +19,8 @@ from ._registrar import (
     label_link,
     register,
     registry_of,
-    staging,
 )
+from ._staging import staging
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:

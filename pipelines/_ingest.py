@@ -14,8 +14,9 @@ from blake3 import blake3
 from ..curation import CurationOptions, content_hash, curate, versions, write_sssom
 from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
 from ..ontologies import get_organism
-from ._registrar import NewFile, NewRun, copy, register, staging
+from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
+from ._staging import copy, staging
 from ._versions import code_version
 
 if TYPE_CHECKING:

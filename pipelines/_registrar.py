@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import platform
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from ..curation import copy_file
 from ._lamin import insert, transaction
 from ._seed import ensure_terms, prefix_of
+from ._staging import file_facts
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 LABEL_REGISTRIES = {
     "cell_type": "CellType",
@@ -90,41 +84,6 @@ class Registered:
     path: Path
     new: bool
     """False if the same bytes were registered under the same key before."""
-
-
-def storage_root() -> Path:
-    """Folder of the default storage."""
-    import lamindb
-
-    return Path(str(lamindb.settings.storage.root))
-
-
-@contextlib.contextmanager
-def staging() -> Iterator[Path]:
-    """Give a folder for files that are going to be registered, on the storage's file system.
-
-    It is removed in the end, with whatever was not registered; so are those of processes of this
-    machine that were killed.
-    """
-    place = storage_root() / ".lamindb" / "staging"
-    place.mkdir(parents=True, exist_ok=True)
-    host = platform.node()
-    for left in place.glob(f"{host}-*"):
-        if not psutil.pid_exists(int(left.name.rpartition("-")[2].partition(".")[0])):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{host}-{os.getpid()}.", dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder."""
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        copy_file(source, target)
 
 
 def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
@@ -213,17 +172,6 @@ def _runs(runs: Sequence[NewRun], *, finished: bool = True) -> list[int]:
     ids = dict(ln.Run.objects.filter(uid__in=uids).values_list("uid", "id"))
     fresh = iter(uids)
     return [ids[next(fresh)] if run.run_id is None else run.run_id for run in runs]
-
-
-def file_facts(path: Path) -> tuple[int, str, str, int | None]:
-    """Size, hash, kind of hash and number of files, as LaminDB counts them."""
-    from lamindb_setup.core.hashing import hash_dir, hash_file
-
-    if path.is_dir():
-        size, digest, kind, n_files = hash_dir(path)
-        return int(size), str(digest), str(kind), int(n_files)
-    size, digest, kind = hash_file(path)
-    return int(size), str(digest), str(kind), None
 
 
 def _transform(step: str) -> int:

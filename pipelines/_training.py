@@ -14,12 +14,10 @@ from ._registrar import (
     NewRun,
     Registered,
     begin_run,
-    copy,
     end_run,
-    file_facts,
     register,
-    staging,
 )
+from ._staging import copy, file_facts, staging
 from ._versions import code_version
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from corpuscle.pipelines import NewFile, NewRun, Registered, register
 from corpuscle.pipelines._lamin import insert, transaction
-from corpuscle.pipelines._registrar import staging, storage_root
+from corpuscle.pipelines._staging import staging, storage_root
 from corpuscle.pipelines._versions import code_version, next_versions, stem_uid
 
 if TYPE_CHECKING:
