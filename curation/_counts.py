@@ -12,10 +12,15 @@ from ..errors import CountsError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from ._source import Matrix, SourceFile
+    from ._matrix import Matrix
+    from ._source import SourceFile
 
 EXACT_FLOAT32 = 2**24
 """float32 holds every whole number up to here, and not beyond."""
+EXACT_FLOAT64 = 2**53
+"""The same of float64, which is what counts are summed in."""
+EXACT_LIMITS = {"f2": 2**11, "f4": EXACT_FLOAT32}
+"""The same of the types that hold less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +41,40 @@ class Verdict:
 
 
 def check_counts(matrix: Matrix) -> Verdict:
-    """Look at every value: finite, not negative, whole, exact, and at least one above 1."""
-    largest = 0.0
-    for start, rows in matrix.chunks():
-        if rows.nnz:
-            if reason := _first_offence(rows, start, matrix):
-                return Verdict(matrix=matrix.name, counts=False, reason=reason, max_value=largest)
-            largest = max(largest, float(rows.data.max()))
-    if largest <= 1:
+    """Look at every value: finite, not negative, whole, exact, and at least one above 1.
+
+    Raises
+    ------
+    SchemaError
+        If the values cannot be read.
+    """
+    largest, reason = 0.0, ""
+    if matrix.dtype.kind not in "biuf":
+        reason = f"values of type {matrix.dtype} are no counts"
+    for start, rows in () if reason else matrix.chunks():
+        reason = _first_offence(rows, start, matrix)
+        if reason:
+            break
+        largest = max(largest, float(rows.data.max(initial=0)))
+    if not reason and largest <= 1:
         reason = f"no value is above 1 (largest: {largest:g}): presence, not counts"
-        return Verdict(matrix=matrix.name, counts=False, reason=reason, max_value=largest)
-    return Verdict(matrix=matrix.name, counts=True, reason="whole counts", max_value=largest)
+    return Verdict(
+        matrix=matrix.name,
+        counts=not reason,
+        reason=reason or "whole counts",
+        max_value=largest,
+    )
 
 
-def _first_offence(rows: csr_matrix, start: int, matrix: Matrix) -> str | None:
+def _first_offence(rows: csr_matrix, start: int, matrix: Matrix) -> str:
     values = rows.data
-    if values.dtype.kind in "bui":
-        bad = values < 0
-    elif values.dtype.kind == "f":
-        limit = EXACT_FLOAT32 if values.dtype.itemsize <= 4 else 2**53
-        with np.errstate(invalid="ignore"):
-            bad = ~((values >= 0) & (values < limit) & (np.floor(values) == values))
-    else:
-        return f"values of type {values.dtype} are no counts"
+    limit = EXACT_LIMITS.get(matrix.dtype.str[1:], EXACT_FLOAT64)
+    with np.errstate(invalid="ignore"):
+        bad = ~((values >= 0) & (values < limit))
+        if values.dtype.kind == "f":
+            bad |= np.floor(values) != values
     if not bad.any():
-        return None
+        return ""
     at = int(np.argmax(bad))
     row = int(np.searchsorted(rows.indptr, at, side="right")) - 1
     value, feature = values[at], matrix.var.index[rows.indices[at]]
@@ -71,9 +85,12 @@ def _first_offence(rows: csr_matrix, start: int, matrix: Matrix) -> str | None:
         if value < 0
         else "is not whole"
         if value != np.floor(value)
-        else f"is too large to be exact as {values.dtype}"
+        else f"is too large to be exact as {matrix.dtype if limit < EXACT_FLOAT64 else 'float64'}"
     )
-    return f"{value:g} {what} (row {start + row:,}, feature {str(feature)!r})"
+    as_stored = value.astype(matrix.dtype) if matrix.dtype.kind == "f" else value
+    whole = np.isfinite(value) and value == np.floor(value)
+    shown = f"{int(value)}" if whole else str(as_stored)
+    return f"{shown} {what} (row {start + row:,}, feature {str(feature)!r})"
 
 
 def find_counts(source: SourceFile, *, layer: str | None = None) -> tuple[Matrix, list[Verdict]]:
@@ -97,6 +114,8 @@ def find_counts(source: SourceFile, *, layer: str | None = None) -> tuple[Matrix
     ------
     CountsError
         If no matrix holds raw counts, or more than one layer does and none was named.
+    SchemaError
+        If a matrix cannot be read.
     """
     if layer is not None:
         named = [m for n, m in source.matrices.items() if layer in {n, n.removeprefix("layers/")}]

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ._genes import GeneMap, OrganismDecision
+    from ._genes import GeneMap
     from ._labels import FieldLabels
+    from ._organism import OrganismDecision
 
 COLUMNS = (
     "subject_label",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
+from ..errors import NotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -48,12 +50,20 @@ def content_hash(path: Path) -> str:
     Returns
     -------
     BLAKE3 in hexadecimal.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing at `path`.
     """
+    if not path.exists():
+        msg = f"There is no file or folder {path}. Check the path."
+        raise NotFoundError(msg, {"file": str(path)})
     if path.is_file():
         return _hash_file(path)
     total = blake3()
     for part in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{part.relative_to(path).as_posix()}\0{_hash_file(part)}\n".encode())
+        total.update(os.fsencode(f"{part.relative_to(path).as_posix()}\0{_hash_file(part)}\n"))
     return total.hexdigest()
 
 

@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import LabelMappingError
 from ..ontologies import FIELDS, map_labels
+from ._categories import constant, text_categories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
@@ -30,6 +32,8 @@ TISSUE_FIELDS = {
 }
 """Vocabulary of the tissue column for each tissue type that is not a tissue."""
 UNKNOWN = "unknown"
+NOT_APPLICABLE = "na"
+"""Ethnicity of what is not human, by the schema of CELLxGENE."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,24 +94,56 @@ def curate_labels(
     LabelMappingError
         If a column that the curator named does not exist.
     """
+    import pandas as pd
+
     names = [name for name in FIELDS if name != "organism"]
     results: dict[str, FieldLabels] = {}
+    kinds: pd.Categorical | None = None
     for name in sorted(names, key=lambda n: n != "tissue_type"):  # tissue depends on its type
-        columns = find_columns(path, obs, name, options)
-        keys = _label_columns(obs, name, columns, options)
-        kinds = results["tissue_type"].obs["tissue_type"] if name == "tissue" else None
-        codes, decisions = _map_field(keys, name, kinds, organism, memory.get(name))
-        fallback = UNKNOWN
-        if name == "self_reported_ethnicity" and not columns and organism.common != "human":
-            fallback = "na"  # CELLxGENE schema: does not apply to animals
-        results[name] = FieldLabels(
-            name=name,
-            columns=columns,
-            decisions=decisions,
-            obs=_curated_columns(name, keys, codes, decisions, fallback),
-            suggestions=() if len(keys.columns) else suggest_columns(obs, name),
-        )
+        given = kinds if name == "tissue" else None
+        results[name] = _curate_field(path, obs, name, given, organism, options, memory.get(name))
+        if name == "tissue_type":
+            kinds = pd.Categorical(results[name].obs[name])
     return [results[name] for name in names]
+
+
+def _curate_field(
+    path: Path,
+    obs: pd.DataFrame,
+    name: str,
+    kinds: pd.Categorical | None,
+    organism: Organism,
+    options: CurationOptions,
+    memory: Mapping[str, str] | None,
+) -> FieldLabels:
+    import pandas as pd
+
+    fallback = UNKNOWN
+    if name == "self_reported_ethnicity" and organism.common != "human":
+        fallback = NOT_APPLICABLE
+    columns = find_columns(path, obs, name, options)
+    keys = _label_columns(obs, name, columns, options)
+    if not keys:
+        nothing = constant(fallback, len(obs))
+        return FieldLabels(
+            name=name,
+            columns=(),
+            decisions=map_labels([], field=name, organism=organism.taxon_id).assign(n_cells=0),
+            obs=_curated_columns(name, nothing, nothing, []),
+            suggestions=suggest_columns(obs, name),
+        )
+    codes, decisions = _map_field(keys, name, kinds, organism, memory)
+    mapped = decisions["outcome"] == "mapped"
+    terms, words = (
+        pd.Categorical(decisions[column].where(mapped, fallback)).take(codes)
+        for column in ("term_id", "term_label")
+    )
+    return FieldLabels(
+        name=name,
+        columns=columns,
+        decisions=_per_label(decisions),
+        obs=_curated_columns(name, terms, words, keys if columns else []),
+    )
 
 
 def find_columns(
@@ -159,58 +195,71 @@ def _fold(text: str) -> str:
 
 def _label_columns(
     obs: pd.DataFrame, name: str, columns: tuple[str, ...], options: CurationOptions
-) -> pd.DataFrame:
+) -> list[pd.Categorical]:
     """Read the labels as categories of text, one column per source of them."""
-    import pandas as pd
-
     if name in options.constants:
-        constant = pd.Categorical.from_codes([0] * len(obs), categories=[options.constants[name]])
-        return pd.DataFrame({"constant": constant})
-    texts = {column: _text_category(obs[column]) for column in columns}
-    return pd.DataFrame(texts, index=range(len(obs)))
-
-
-def _text_category(values: pd.Series[Any]) -> pd.Categorical:
-    """Turn a column of any type into categories of text; missing stays missing."""
-    import numpy as np
-    import pandas as pd
-
-    codes, names = pd.factorize(values.astype(object), sort=False)
-    place, texts = pd.factorize(np.asarray([str(name) for name in names], dtype=object))
-    merged = np.append(place, -1)[codes]
-    return pd.Categorical.from_codes(merged, categories=pd.Index(texts, dtype=object))
+        return [constant(options.constants[name], len(obs))]
+    return [text_categories(obs[column]) for column in columns]
 
 
 def _map_field(
-    keys: pd.DataFrame,
+    keys: list[pd.Categorical],
     name: str,
-    kinds: pd.Series[Any] | None,
+    kinds: pd.Categorical | None,
     organism: Organism,
     memory: Mapping[str, str] | None,
-) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
+) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
     """Map each distinct combination of labels: by its id if that is valid, else by its words.
 
     Returns
     -------
     The combination of each cell, shape ``(n_cells,)``, and one decision per combination.
     """
-    import numpy as np
-
-    if not len(keys.columns):
-        return np.zeros(len(keys), dtype=np.int64), _lookup([], [], organism, memory)
-    context = keys.assign(kind="" if kinds is None else kinds.astype(object).to_numpy())
-    groups = context.groupby(list(context.columns), dropna=False, sort=False, observed=True)
-    codes = groups.ngroup().to_numpy(dtype=np.int64)
-    first = np.unique(codes, return_index=True)[1]
-    rows = context.iloc[first].astype(object)
-    fields = [TISSUE_FIELDS.get(kind, name) for kind in rows["kind"]]
-    decisions = _lookup(list(rows[keys.columns[0]]), fields, organism, memory)
-    for column in keys.columns[1:]:
-        second = _lookup(list(rows[column]), fields, organism, memory)
-        better = (decisions["outcome"] != "mapped") & (second["outcome"] == "mapped")
-        decisions = decisions.where(~better, second)
-    decisions["n_cells"] = np.bincount(codes, minlength=len(rows))
+    context = [*keys, kinds] if kinds is not None else keys
+    codes, first = _combinations([column.codes for column in context])
+    types = list(kinds[first]) if kinds is not None else [""] * len(first)
+    fields = [TISSUE_FIELDS.get(kind, name) for kind in types]
+    decisions = _lookup(list(keys[0][first]), fields, organism, memory)
+    for key in keys[1:]:
+        second = _lookup(list(key[first]), fields, organism, memory)
+        decisions = decisions.where(_rank(decisions) >= _rank(second), second)
+    decisions["n_cells"] = np.bincount(codes, minlength=len(first))
     return codes, decisions
+
+
+def _combinations(
+    columns: list[npt.NDArray[Any]],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Number the distinct rows of some columns of codes, in order of first appearance.
+
+    Returns
+    -------
+    The number of each row, and the first row of each number.
+    """
+    joint = np.zeros(len(columns[0]), dtype=np.int64)
+    for codes in columns:
+        shifted = codes.astype(np.int64) + 1
+        _, joint = np.unique(
+            joint * (int(shifted.max(initial=0)) + 1) + shifted, return_inverse=True
+        )
+    _, first, found = np.unique(joint, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    return place[found], first[order]
+
+
+def _rank(decisions: pd.DataFrame) -> pd.Series[int]:
+    """Order decisions by how much they say: mapped, ambiguous, unmapped, and nothing at all."""
+    ranks = {"mapped": 3, "ambiguous": 2, "unmapped": 1}
+    return decisions["outcome"].map(ranks).where(decisions["method"] != "missing", 0)
+
+
+def _per_label(decisions: pd.DataFrame) -> pd.DataFrame:
+    """Join the decisions of combinations that differ in what did not matter."""
+    what = ["source_label", "term_id", "outcome", "method"]
+    n_cells = decisions.groupby(what, dropna=False, sort=False)["n_cells"].transform("sum")
+    return decisions.assign(n_cells=n_cells).drop_duplicates(what, ignore_index=True)
 
 
 def _lookup(
@@ -219,35 +268,27 @@ def _lookup(
     """Run `map_labels` in the vocabulary of each label; one row per entry of `words`."""
     import pandas as pd
 
+    texts = [None if pd.isna(word) else str(word) for word in words]
     parts = []
-    for name in dict.fromkeys(fields or ["cell_type"]):
+    for name in dict.fromkeys(fields):
         places = [i for i, other in enumerate(fields) if other == name]
-        texts = [None if pd.isna(words[i]) else words[i] for i in places]
-        table = map_labels(texts, field=name, organism=organism.taxon_id, memory=memory)
+        asked = [texts[i] for i in places]
+        table = map_labels(asked, field=name, organism=organism.taxon_id, memory=memory)
         row_of = {label: row for row, label in enumerate(table["source_label"])}
-        parts.append(table.iloc[[row_of[text] for text in texts]].set_axis(places, axis=0))
+        parts.append(table.iloc[[row_of[text] for text in asked]].set_axis(places, axis=0))
     return pd.concat(parts).sort_index().assign(n_cells=0)
 
 
 def _curated_columns(
-    name: str,
-    keys: pd.DataFrame,
-    codes: npt.NDArray[np.int64],
-    decisions: pd.DataFrame,
-    fallback: str,
+    name: str, terms: pd.Categorical, words: pd.Categorical, author: list[pd.Categorical]
 ) -> pd.DataFrame:
     """Term, label and the author's words of each cell."""
     import pandas as pd
 
-    mapped = decisions["outcome"] == "mapped"
-    ids = decisions["term_id"].where(mapped, fallback).tolist() or [fallback]
-    words = decisions["term_label"].where(mapped, fallback).tolist() or [fallback]
-    columns: dict[str, Any] = {}
-    if name != "tissue_type":
-        columns[f"{name}_ontology_term_id"] = pd.Categorical(ids)[codes]
-    columns[name] = pd.Categorical(words)[codes]
-    if len(keys.columns):
-        columns[f"author_{name}"] = keys.iloc[:, -1].array
-    if len(keys.columns) > 1:
-        columns[f"author_{name}_ontology_term_id"] = keys.iloc[:, 0].array
+    columns = {} if name == "tissue_type" else {f"{name}_ontology_term_id": terms}
+    columns[name] = words
+    if author:
+        columns[f"author_{name}"] = author[-1]
+    if len(author) > 1:
+        columns[f"author_{name}_ontology_term_id"] = author[0]
     return pd.DataFrame(columns)

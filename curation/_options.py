@@ -30,6 +30,21 @@ class CurationOptions:
     min_gene_share: float = 0.5
     """Least share of the features that must be resolved to genes."""
 
+    def check(self) -> None:
+        """See that no field is decided twice.
+
+        Raises
+        ------
+        LabelMappingError
+            If a field has both a column and a constant.
+        """
+        for name in sorted({*self.columns} & {*self.constants}):
+            msg = (
+                f"{name} is given both as column {self.columns[name]!r} and as constant "
+                f"{self.constants[name]!r}. Leave one of them out."
+            )
+            raise LabelMappingError(msg, {"field": name})
+
     def to_dict(self) -> dict[str, Any]:
         """Everything that was decided, without the defaults."""
         default = asdict(CurationOptions())
@@ -44,14 +59,17 @@ def parse_assignments(
     Raises
     ------
     LabelMappingError
-        If a text has no ``=`` or its left side is not one of `fields`.
+        If a text has no ``=``, its left side is not one of `fields`, or comes twice.
     """
     allowed = tuple(fields)
-    result = {}
+    result: dict[str, str] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not value or name not in allowed:
             msg = f"{option} {pair!r} is not FIELD=VALUE with FIELD one of {', '.join(allowed)}."
+            raise LabelMappingError(msg, {"option": option, "value": pair})
+        if name in result:
+            msg = f"{option} gives {name} twice: {result[name]!r} and {value!r}. Leave one out."
             raise LabelMappingError(msg, {"option": option, "value": pair})
         result[name] = value
     return result

@@ -30,14 +30,14 @@ def cell_quality(rows: csr_matrix, var: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    n_counts = np.asarray(rows.sum(axis=1), dtype=np.float64).ravel()
+    n_counts = rows @ np.ones(rows.shape[1], dtype=np.float64)
     n_genes = np.diff(rows.indptr).astype(np.int32)
     is_mito = var["is_mito"].fillna(value=False).to_numpy(dtype=np.bool_)
     percent = np.full(len(n_counts), np.nan, dtype=np.float32)
     if is_mito.any():
         mito = rows @ is_mito.astype(np.float64)
         np.divide(100 * mito, n_counts, out=percent, where=n_counts > 0, casting="same_kind")
-    quality = pd.Categorical.from_codes((n_counts == 0).astype(np.int8), ["ok", "empty"])
+    quality = pd.Categorical(np.where(n_counts == 0, "empty", "ok"), categories=["ok", "empty"])
     return pd.DataFrame(
         {
             "n_genes": n_genes,

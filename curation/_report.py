@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._genes import GeneMap
+    from ._labels import FieldLabels
+    from ._organism import OrganismDecision
+
+EXAMPLES = 5
+"""Labels and features named in a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,4 +55,50 @@ class CurationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form."""
-        return asdict(self)
+        return {**asdict(self), "left_out": list(self.left_out)}
+
+
+def organism_summary(organism: OrganismDecision) -> dict[str, str]:
+    """Say what the organism is and how it was decided."""
+    return {
+        "taxon_id": organism.organism.taxon_id,
+        "name": organism.organism.name,
+        "method": organism.method,
+        "reason": organism.reason,
+    }
+
+
+def gene_summary(genes: GeneMap) -> dict[str, Any]:
+    """Count the features by outcome, and give examples of those without a gene."""
+    table = genes.features
+    outcome = table["outcome"]
+    result: dict[str, Any] = {
+        "column": genes.column,
+        "features": len(table),
+        "resolved": int((outcome == "resolved").sum()),
+        "ambiguous": int((outcome == "ambiguous").sum()),
+        "unknown": int((outcome == "unknown").sum()),
+        "genes": len(genes.var),
+        "methods": {str(k): int(v) for k, v in table["method"].value_counts().items()},
+    }
+    for kind in ("ambiguous", "unknown"):
+        result[f"first_{kind}"] = table.loc[outcome == kind, "source_id"].head(EXAMPLES).tolist()
+    return result
+
+
+def label_summary(result: FieldLabels) -> dict[str, Any]:
+    """Count the labels by outcome, and give the most frequent of those without a term."""
+    rows = result.decisions
+    summary: dict[str, Any] = {"columns": list(result.columns), **result.counts()}
+    open_rows = rows[(rows["outcome"] != "mapped") & (rows["method"] != "missing")]
+    open_rows = open_rows.sort_values("n_cells", ascending=False, kind="stable").head(EXAMPLES)
+    summary["open"] = [
+        {
+            "label": str(row["source_label"]),
+            "outcome": str(row["outcome"]),
+            "n_cells": int(row["n_cells"]),
+        }
+        for row in open_rows.to_dict("records")
+    ]
+    summary["suggested_columns"] = list(result.suggestions)
+    return summary

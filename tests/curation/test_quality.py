@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from corpuscle.curation._quality import cell_quality
+
+
+def var(*is_mito: bool | None) -> pd.DataFrame:
+    return pd.DataFrame({"is_mito": pd.array(is_mito, dtype="boolean")})
+
+
+ROWS = sparse.csr_matrix(np.asarray([[1.0, 0, 3], [0, 0, 0], [0, 2, 0]]))
+
+
+def test_counts_and_genes_of_cells_are_measured() -> None:
+    quality = cell_quality(ROWS, var(True, False, None))
+    assert quality[["n_genes", "n_counts", "quality"]].to_numpy().tolist() == [
+        [2, 4, "ok"],
+        [0, 0, "empty"],
+        [1, 2, "ok"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_mito", "percent"),
+    [
+        ((True, False, None), [25, None, 0]),
+        ((True, True, True), [100, None, 100]),
+        ((False, False, False), [None, None, None]),
+        ((None, None, None), [None, None, None]),
+    ],
+)
+def test_mitochondrial_share_is_missing_where_nobody_can_know(
+    is_mito: tuple[bool | None, ...], percent: list[float | None]
+) -> None:
+    found = cell_quality(ROWS, var(*is_mito))["pct_counts_mito"]
+    assert [None if pd.isna(value) else value for value in found] == percent
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    rows = sparse.csr_matrix(np.asarray([[2**24 - 1, 2]], dtype=np.float32))
+    assert cell_quality(rows, var(False, False))["n_counts"].tolist() == [2**24 + 1]
+
+
+def test_the_types_are_those_of_the_contract() -> None:
+    dtypes = cell_quality(ROWS, var(True, False, None)).dtypes.astype(str)
+    assert dtypes.tolist() == ["int32", "float64", "float32", "category"]
