@@ -88,7 +88,7 @@ def storable(values: pd.Series[Any]) -> Any:
 
     if isinstance(values.dtype, pd.CategoricalDtype):
         names = [str(name) for name in values.cat.categories]
-        if len(set(names)) == len(names):
+        if len(set(names)) == len(names) and "\0" not in "".join(names):
             categories = pd.Index(names, dtype=object)
             return pd.Categorical.from_codes(
                 values.cat.codes.tolist(), categories=categories, ordered=values.cat.ordered

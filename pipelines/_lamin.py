@@ -11,6 +11,7 @@ import errno
 import itertools
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConflictError
@@ -100,7 +101,10 @@ def create_instance(workspace: Workspace, *, storage: str, db: str | None) -> No
     prepare(workspace)
     import lamindb_setup
 
-    with contextlib.chdir(workspace.state):  # it leaves a marker in the working folder
+    # It leaves a marker in the working folder. If LaminDB was imported before, it looks at every
+    # name of every module, and torch warns about its deprecated ones.
+    with contextlib.chdir(workspace.state), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
         lamindb_setup.init(storage=storage, db=db, name=NAME, modules="bionty")
     os.environ["LAMIN_CURRENT_INSTANCE"] = f"{OWNER}/{NAME}"
     import lamindb  # noqa: F401

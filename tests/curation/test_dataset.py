@@ -210,9 +210,11 @@ def test_sums_that_float32_cannot_hold_are_stored_wider(
 
 
 def test_a_large_value_of_another_matrix_does_not_widen_the_counts(
-    write: Write, run: Run, coded: Coded, human: list[str]
+    write: Write, run: Run, coded: Coded, human: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw = anndata.AnnData(np.asarray([[2.0**30, 0.5]] * 2), var=pd.DataFrame(index=human[:2]))
+    monkeypatch.setattr(_matrix, "CHUNK_VALUES", 2)
+    values = np.asarray([[2.0**30, 2.0], [0.5, 1.0]])
+    raw = anndata.AnnData(values, var=pd.DataFrame(index=human[:2]))
     raw.obs_names = ["cell0", "cell1"]
     curated, adata = run(write(coded(2, 2), human[:2], raw=raw))
     assert (curated.report.counts_from, str(adata.X.dtype)) == ("X", "float32")
@@ -282,14 +284,14 @@ def test_damage_found_while_writing_leaves_what_was_there(
     assert content_hash(tmp_path / "out") == before
 
 
-def test_a_column_that_cannot_be_stored_is_named(
+def test_names_that_cannot_be_stored_are_refused(
     write: Write, coded: Coded, tmp_path: Path, human: list[str]
 ) -> None:
-    obs = {"note": pd.Categorical(["a\0b", "c"])}
+    obs = pd.DataFrame({"note": ["a\0b", "c"]}, index=["a\0b", "c"])
     path = write(coded(2, 2), human[:2], obs, name="a.zarr")
     with pytest.raises(SchemaError) as refused:
         curate(path, tmp_path / "out" / "o.h5ad", dataset="d", source_hash="")
-    assert (str(path) in str(refused.value), "author_note" in str(refused.value)) == (True, True)
+    assert f"A table of {path} cannot be stored" in str(refused.value)
     assert files(tmp_path / "out") == []
 
 
@@ -312,16 +314,14 @@ print(content_hash(Path(sys.argv[2])))
 
 
 def test_the_same_file_gives_the_same_bytes_in_every_process(odd: Path, tmp_path: Path) -> None:
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(odd), str(tmp_path / f"{seed}.h5ad")],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    other = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    told = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(odd), str(tmp_path / "there.h5ad")],
+        env={**os.environ, "PYTHONHASHSEED": other},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     curate(
         odd,
         tmp_path / "here.h5ad",
@@ -329,7 +329,7 @@ def test_the_same_file_gives_the_same_bytes_in_every_process(odd: Path, tmp_path
         source_hash="h",
         options=CurationOptions(min_gene_share=0.1),
     )
-    assert found == {content_hash(tmp_path / "here.h5ad") + "\n"}
+    assert told == content_hash(tmp_path / "here.h5ad") + "\n"
 
 
 ENTRIES = st.lists(
@@ -338,7 +338,7 @@ ENTRIES = st.lists(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(entries=ENTRIES, chunk=st.integers(1, 12))
 def test_any_csr_with_duplicates_keeps_every_count(

@@ -14,8 +14,6 @@ from corpuscle.curation._labels import (
     FieldLabels,
     _combinations,
     curate_labels,
-    find_columns,
-    suggest_columns,
 )
 from corpuscle.errors import LabelMappingError
 from corpuscle.ontologies import FIELDS, get_organism
@@ -188,47 +186,12 @@ def test_every_field_but_the_organism_is_there() -> None:
     assert [result.name for result in results] == [name for name in FIELDS if name != "organism"]
 
 
-@pytest.mark.parametrize(
-    ("columns", "name", "found"),
-    [
-        (["cell_type"], "cell_type", ("cell_type",)),
-        (["Cell Type", "cell-type"], "cell_type", ("Cell Type",)),
-        (["CellTypeOntologyTermID"], "cell_type", ("CellTypeOntologyTermID",)),
-        (["ethnicity"], "self_reported_ethnicity", ("ethnicity",)),
-        (["cell_ontology_class", "celltype2", "author_cell_type"], "cell_type", ()),
-    ],
-)
-def test_columns_count_by_the_names_of_the_schema_only(
-    columns: list[str], name: str, found: tuple[str, ...]
-) -> None:
-    obs = pd.DataFrame({column: ["x"] for column in columns})
-    assert find_columns(PATH, obs, name, CurationOptions()) == found
-
-
 def test_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(LabelMappingError) as refused:
         label({"type": ["a"] * 3, "organ": ["b"] * 3}, "tissue", columns={"tissue": "Organ"})
     assert str(refused.value) == (
         "obs of file.h5ad has no column 'Organ' (--column tissue=Organ). It has type, organ."
     )
-
-
-@pytest.mark.parametrize(
-    ("column", "name", "is_suggested"),
-    [
-        ("author_cell_type", "cell_type", True),
-        ("CellType", "cell_type", True),
-        ("celltype_final", "cell_type", True),
-        ("patient.gender", "sex", True),
-        ("age", "development_stage", True),
-        ("percentage", "development_stage", False),
-        ("sextant", "sex", False),
-    ],
-)
-def test_columns_that_look_like_a_field_are_suggested(
-    column: str, name: str, is_suggested: bool
-) -> None:
-    assert bool(suggest_columns(pd.DataFrame({column: ["x"]}), name)) == is_suggested
 
 
 CODES = st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 2)), min_size=1, max_size=20)

@@ -44,7 +44,10 @@ SAYS = {
     "obs words": ({"organism": ["human", "Homo sapiens", "HUMAN ", "homo_sapiens"]}, None),
     "obs with gaps": ({COLUMN: [HUMAN, None, "unknown", HUMAN]}, None),
     "obs words, ids empty": ({COLUMN: [np.nan] * 4, "organism": ["human"] * 4}, None),
-    "obs category": ({"organism": pd.Categorical(["human"] * 4)}, None),
+    "obs category": (
+        {"organism": pd.Categorical(["human"] * 4, categories=["alien", "human", "mouse"])},
+        None,
+    ),
     "uns": (None, {COLUMN: f" {HUMAN}"}),
     "uns array": (None, {"organism": np.asarray(["Homo sapiens"], dtype=object)}),
     "both": ({COLUMN: [HUMAN] * 4}, {COLUMN: HUMAN}),

