@@ -25,10 +25,10 @@ ACCEPTED = {
     "mouse_mpfc_starmap_raw",
 }
 REFUSED = {
-    "human_oligodendroglioma_nonint_counts": ("counts", "X: 0.22318 is not whole"),
-    "human_pbmc68k_legacy_encoding": ("counts", "X: -0.326 is negative"),
-    "human_pbmc68k_reduced_scaled": ("counts", "raw.X: 1.591 is not whole"),
-    "mouse_spatial_squidpy_processed": ("counts", "X: 1.06409 is not whole"),
+    "human_oligodendroglioma_nonint_counts": ("counts", "is not whole (row 0, feature 'AAMP')"),
+    "human_pbmc68k_legacy_encoding": ("counts", "is negative (row 0, feature 'HES4')"),
+    "human_pbmc68k_reduced_scaled": ("counts", "is not whole (row 0, feature 'PARK7')"),
+    "mouse_spatial_squidpy_processed": ("counts", "is not whole (row 0, feature 'Cspp1')"),
     "pertpy_smillie_celltype_counts": ("genes", "'Best4+Enterocytes'"),
 }
 
