@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .loaders import Corpus, CorpusLoader
@@ -19,17 +20,10 @@ __all__ = [
     "training_run",
 ]
 
-_FOLDERS = {"Corpus": "loaders", "CorpusLoader": "loaders"}
+_HOMES = {
+    "Corpus": "loaders",
+    "CorpusLoader": "loaders",
+    **dict.fromkeys(("TrainingRun", "connect", "init", "open_corpus", "training_run"), "pipelines"),
+}
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: `import corpuscle` costs nothing."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    folder = importlib.import_module(f".{_FOLDERS.get(name, 'pipelines')}", __name__)
-    return getattr(folder, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

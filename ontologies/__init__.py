@@ -5,8 +5,9 @@ Pure: no network, no registry. Everything is loaded when it is first asked for.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .fields import FIELDS, Vocabulary, vocabulary
@@ -36,7 +37,7 @@ __all__ = [
     "vocabulary",
 ]
 
-_HOME = {
+_HOMES = {
     "FIELDS": "fields",
     "GENE_RELEASES": "genes",
     "ORGANISMS": "organisms",
@@ -56,13 +57,4 @@ _HOME = {
     "vocabulary": "fields",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

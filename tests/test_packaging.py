@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_wheel_holds_every_module_and_data_file_under_one_name(tmp_path: Path)
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    own = {f"corpuscle/{name}" for name in ("__init__.py", "errors.py", "py.typed")}
+    own = {f"corpuscle/{name}" for name in ("__init__.py", "_lazy.py", "errors.py", "py.typed")}
     assert inside == expected | own
 
 
@@ -111,8 +112,10 @@ def test_importing_corpuscle_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_public_names_are_sorted_and_there() -> None:
-    import corpuscle
-
-    assert sorted(corpuscle.__all__) == corpuscle.__all__
-    assert all(getattr(corpuscle, name) is not None for name in corpuscle.__all__)
+@pytest.mark.parametrize("name", ["corpuscle", *(f"corpuscle.{folder}" for folder in FOLDERS)])
+def test_public_names_are_there_and_others_are_not(name: str) -> None:
+    package = import_module(name)  # that __all__ is sorted is checked by ruff
+    assert all(getattr(package, public) is not None for public in package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = package.nonsense

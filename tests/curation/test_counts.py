@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,11 +32,15 @@ def matrix_of(values: Any) -> Matrix:
     )
 
 
-@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "u8", "i8", "f2", "f4", "f8"])
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
-def test_whole_values_of_any_type_are_counts(dtype: str, form: Callable[[Any], Any]) -> None:
-    if dtype == "f2" and form is not np.asarray:
-        pytest.skip("scipy has no sparse float16")
+TYPES = ("i1", "u1", "i4", "u8", "i8", "f4", "f8")
+FORMS = (np.asarray, sparse.csr_matrix, sparse.csc_matrix)
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype"),
+    [(np.asarray, "f2"), *itertools.product(FORMS, TYPES)],  # scipy has no sparse float16
+)
+def test_whole_values_of_any_type_are_counts(form: Callable[[Any], Any], dtype: str) -> None:
     verdict = check_counts(matrix_of(form(np.asarray([[0, 2], [1, 0]], dtype=dtype))))
     assert (verdict.counts, verdict.reason, verdict.max_value) == (True, "whole counts", 2)
 
