@@ -19,15 +19,6 @@ def test_public_name_can_be_imported_and_comes_from_its_own_module(name: str) ->
     assert module.startswith("corpuscle.ontologies.")
 
 
-def test_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
-        _ = ontologies.nonsense
-
-
-def test_dir_lists_the_public_names() -> None:
-    assert dir(ontologies) == ontologies.__all__
-
-
 def test_import_loads_nothing_heavy() -> None:
     code = (
         "import sys, corpuscle.ontologies;"
