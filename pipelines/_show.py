@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from ..ontologies import get_organism
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +40,15 @@ def table(
     numeric: Sequence[str] = (),
 ) -> Table:
     """Make a table; numbers, and columns named as `numeric`, are aligned to the right."""
-    view = Table(title=title, title_justify="left", title_style="bold")
+    view = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for place, column in enumerate(columns):
         right = column in numeric or any(isinstance(row[place], int | float) for row in rows)
-        view.add_column(column, justify="right" if right else "left", overflow="fold")
+        view.add_column(
+            column,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=place > 0,  # the name gives way on a narrow terminal
+        )
     for row in rows:
         view.add_row(*(f"{c:,}" if isinstance(c, int | float) else str(c) for c in row))
     return view
@@ -61,26 +69,25 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
         status = f"[{STYLES[outcome.status]}]{outcome.status}[/]"
         version = outcome.version and f"@{outcome.version}"
         if report is None:
-            rows.append((escape(outcome.dataset), status, *[""] * 9))
+            rows.append((escape(outcome.dataset), status, *[""] * 4))
             continue
         labels = report["labels"].values()
         rows.append(
             (
                 escape(outcome.dataset) + version,
                 status,
-                report["organism"]["name"],
+                get_organism(report["organism"]["taxon_id"]).common,
                 f"{report['n_cells']:,}",
-                report["counts_from"],
-                *(f"{report['genes'][k]:,}" for k in ("resolved", "ambiguous", "unknown")),
-                *(f"{sum(f[k] for f in labels):,}" for k in ("mapped", "ambiguous", "unmapped")),
+                " / ".join(f"{report['genes'][k]:,}" for k in ("resolved", "ambiguous", "unknown")),
+                " / ".join(
+                    f"{sum(f[k] for f in labels):,}" for k in ("mapped", "ambiguous", "unmapped")
+                ),
             )
         )
-    columns = (
-        *("dataset", "status", "organism", "cells", "counts\nfrom"),
-        *("genes\nresolved", "genes\nambiguous", "genes\nunknown"),
-        *("labels\nmapped", "labels\nambiguous", "labels\nunmapped"),
-    )
-    summary = table("Datasets", columns, rows, numeric=columns[3:4] + columns[5:])
+    columns = ("dataset", "status", "organism", "cells", "genes", "labels")
+    summary = table("Datasets", columns, rows, numeric=columns[3:])
+    summary.caption = "genes: resolved / ambiguous / unknown; labels: mapped / ambiguous / unmapped"
+    summary.caption_justify = "left"
     notes = [line for outcome in outcomes for line in notes_on(outcome)]
     done = sum(outcome.status != "refused" for outcome in outcomes)
     total = Text(f"{done} of {len(outcomes)} files are registered or planned")
@@ -106,6 +113,8 @@ def notes_on(outcome: Outcome) -> list[Text]:
         lines.append(
             _note(name, f"organism {organism['name']} decided by genes: {organism['reason']}")
         )
+    if report["counts_from"] != "X":
+        lines.append(_note(name, f"raw counts taken from {report['counts_from']}"))
     for rule, n in report["dropped"].items():
         lines.append(_note(name, f"{n:,} cells dropped by rule {rule}: {organism['reason']}"))
     for field, labels in report["labels"].items():
@@ -138,16 +147,18 @@ def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
     """List datasets, collections and models."""
     parts: list[RenderableType] = [Text(f"workspace {workspace.folder}")]
     columns = {
-        "datasets": ("name", "version", "organism", "n_cells", "n_genes", "labels_open", "bytes"),
+        "datasets": ("name", "version", "organism", "n_cells", "n_genes", "labels_open"),
         "collections": ("name", "version", "n_datasets", "n_cells"),
         "models": ("name", "version", "bytes", "run", "status"),
     }
     for kind, names in columns.items():
-        if found[kind]:
-            rows = [[entry[name] for name in names] for entry in found[kind]]
-            parts.append(table(kind, names, rows))
-        else:
+        if not found[kind]:
             parts.append(Text(f"{kind}: none yet"))
+            continue
+        rows = [[entry[name] for name in names] for entry in found[kind]]
+        if kind == "datasets":
+            rows = [[*row[:2], get_organism(row[2]).common, *row[3:]] for row in rows]
+        parts.append(table(kind, [name.replace("_", " ") for name in names], rows))
     return Group(*parts)
 
 
@@ -163,7 +174,7 @@ def _model_view(found: Lineage) -> RenderableType:
         (row.dataset, row.dataset_version, row.organism, row.n_cells, row.cells, row.exposures)
         for row in found.rows
     ]
-    columns = ("dataset", "version", "organism", "cells in dataset", "cells seen", "exposures")
+    columns = ("dataset", "version", "organism", "cells", "cells seen", "exposures")
     total = sum(row.exposures for row in found.rows)
     note = (
         f"{total:,} exposures from {run['corpus']}; run {run['uid']} ({run['status']}), "
