@@ -88,12 +88,14 @@ class TrainingRun:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        failed = True
         try:
             self._recording.__exit__(kind, error, traceback)
             if self._saved_batches != self.ledger.n_batches:
                 self._register([], ledger_key=f"{LEDGERS}{self.uid}.json")
+            failed = error is not None
         finally:
-            end_run(self._run_id, failed=error is not None)
+            end_run(self._run_id, failed=failed)
 
     def track(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Pass batches on and count them, for a ``DataLoader`` with worker processes.

@@ -141,7 +141,7 @@ def test_a_dataloader_is_counted_when_it_is_tracked(
 
 
 def test_batches_of_workers_that_nobody_counted_forbid_saving(
-    corpus: Corpus, tmp_path: Path
+    corpus: Corpus, tmp_path: Path, ln: Any
 ) -> None:
     loader = corpus.loader(4)
     run = cp.training_run("net", corpus)
@@ -151,6 +151,7 @@ def test_batches_of_workers_that_nobody_counted_forbid_saving(
         run.save(checkpoint(tmp_path, "w"))
     with pytest.raises(ConflictError, match=r"run\.track"):
         run.__exit__(None, None, None)
+    assert ln.Run.get(run.uid).status == "errored"
     with pytest.raises(NotFoundError, match="no model 'net'"):
         lineage_of_model("net")
 
