@@ -103,15 +103,21 @@ def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
     """
     flat = [file for run in runs for file in (*run.inputs, *run.outputs)]
     facts = [file_facts(file.staged) for file in flat]
-    with transaction("corpuscle:registry"):
-        run_ids = _runs(runs)
-        owners = [
-            (run_id, is_output)
-            for run_id, run in zip(run_ids, runs, strict=True)
-            for is_output in (*(False for _ in run.inputs), *(True for _ in run.outputs))
-        ]
-        registered = _artifacts(flat, facts, [run_id if out else None for run_id, out in owners])
-        _links(runs, run_ids, flat, owners, registered)
+    moved: dict[str, Path] = {}
+    try:
+        with transaction("corpuscle:registry"):
+            run_ids = _runs(runs)
+            owners = [
+                (run_id, is_output)
+                for run_id, run in zip(run_ids, runs, strict=True)
+                for is_output in (*(False for _ in run.inputs), *(True for _ in run.outputs))
+            ]
+            run_of = [run_id if out else None for run_id, out in owners]
+            registered = _artifacts(flat, facts, run_of, moved)
+            _links(runs, run_ids, flat, owners, registered)
+    except BaseException:
+        _take_back(moved)
+        raise
     results = iter(zip(owners, registered, strict=True))
     return [
         [
@@ -121,6 +127,19 @@ def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
         ]
         for run in runs
     ]
+
+
+def _take_back(moved: Mapping[str, Path]) -> None:
+    """Remove the files of a registration that failed, unless it was committed all the same."""
+    import lamindb as ln
+
+    committed = set(ln.Artifact.objects.filter(uid__in=moved).values_list("uid", flat=True))
+    for uid, place in moved.items():
+        if uid not in committed:
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
 
 
 def begin_run(step: str, params: Mapping[str, Any]) -> tuple[int, str]:
@@ -193,8 +212,12 @@ def _artifacts(
     files: Sequence[NewFile],
     facts: Sequence[tuple[int, str, str, int | None]],
     run_ids: Sequence[int | None],
+    moved: dict[str, Path],
 ) -> list[Registered]:
-    """Insert what is new, each as the next version of its key, and move the files into place."""
+    """Insert what is new, each as the next version of its key, and move the files into place.
+
+    `moved` gets the place of each file by uid, before it is taken.
+    """
     import lamindb as ln
 
     storage = ln.Storage.objects.get(id=ln.settings.storage._id)
@@ -251,6 +274,7 @@ def _artifacts(
         target = root / f"{version.uid}{files[i].suffix}"
         if target.is_dir():  # left by a crash between this line and the commit
             shutil.rmtree(target)
+        moved[version.uid] = target
         files[i].staged.replace(target)
     fresh = set(new)
     return [

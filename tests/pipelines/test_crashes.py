@@ -70,10 +70,13 @@ def test_a_killed_ingest_leaves_a_whole_registry_and_goes_on(
 
 
 def test_an_interrupted_ingest_says_that_it_can_go_on(workspace: Workspace, tmp_path: Path) -> None:
-    for i in range(40):
+    for i in range(60):
         write_h5ad(tmp_path / f"d{i}.h5ad", seed=i)
     process = start(workspace, tmp_path)
-    time.sleep(2.5)
+    storage = workspace.folder / "storage" / ".lamindb"
+    while not any(storage.glob("*.h5ad")):  # it has begun to register
+        assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130

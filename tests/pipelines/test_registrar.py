@@ -67,8 +67,11 @@ def test_an_error_leaves_neither_rows_nor_files(ln: Any, workspace: Workspace) -
     good = new_run(new_file("good", "a"))
     bad = new_run(new_file("bad", "b", terms={"cell_type": ["CL:9999999"]}))
     runs = ln.Run.objects.count()
+    folder = storage_root() / ".lamindb"
+    files = sorted(folder.glob("*.txt"))
     with pytest.raises(NotFoundError):
         register([good, bad])
+    assert sorted(folder.glob("*.txt")) == files
     assert ln.Artifact.objects.filter(key__in=["good", "bad"]).count() == 0
     assert ln.Run.objects.count() == runs
     (registered,) = register([new_run(new_file("good", "a"))])[0]
