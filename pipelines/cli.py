@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import logging
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
-from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
+from cyclopts import App, CycloptsError
 
 from ..errors import CorpuscleError, IntegrityError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import RenderableType
-    from rich.progress import Progress
+from ._console import Flag, Json, Pairs, complain, err, out, progress, show
 
 app = App(
     name="corpuscle",
@@ -29,14 +20,6 @@ app = App(
 )
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
-WIDE = None if sys.stdout.isatty() else 160
-"""Width of what is written to a file or pipe, which has none."""
-out = Console(width=WIDE)
-err = Console(stderr=True)
-
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-Flag = Annotated[bool, Parameter(negative=())]
-Pairs = Annotated[list[str], Parameter(consume_multiple=False, negative=())]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,18 +35,18 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        _complain("usage", f"{str(error).rstrip('.')}. See `corpuscle --help`.")
+        complain("usage", f"{str(error).rstrip('.')}. See `corpuscle --help`.")
         code = 2
     except CorpuscleError as error:
         if debug:
             raise
-        _complain(error.kind, error.message)
+        complain(error.kind, error.message)
         code = 3 if isinstance(error, IntegrityError) else 1
     except OSError as error:
         if debug:
             raise
         reason = "The disk is full" if error.errno == errno.ENOSPC else str(error)
-        _complain("system", f"{reason}. What is registered stays; run the same command again.")
+        complain("system", f"{reason}. What is registered stays; run the same command again.")
         code = 1
     except KeyboardInterrupt:
         err.print("interrupted: what is registered stays; run the same command again to go on")
@@ -75,36 +58,6 @@ def _take(words: list[str], flag: str) -> bool:
     found = flag in words
     words[:] = [word for word in words if word != flag]
     return found
-
-
-def _complain(kind: str, message: str) -> None:
-    from rich.markup import escape
-
-    err.print(f"[red]{kind} error[/red] {escape(message)}", highlight=False, soft_wrap=True)
-
-
-def _show(result: Any, view: RenderableType, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result, indent=1))
-    else:
-        out.print(view)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """Progress bars on a terminal; nothing elsewhere."""
-    from rich import progress
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-    )
-    with progress.Progress(
-        *columns, console=err, transient=True, disable=not err.is_terminal
-    ) as bar:
-        yield bar
 
 
 @app.command
@@ -132,7 +85,7 @@ def init(
     from ._setup import init as make
     from ._show import setup_view
 
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("connecting", total=None)
         setup = make(
             folder or ".",
@@ -143,7 +96,7 @@ def init(
             ),
         )
     result = {"folder": str(setup.workspace.folder), "created": setup.created}
-    _show(result, setup_view(setup), as_json=json)
+    show(result, setup_view(setup), as_json=json)
     return 0
 
 
@@ -210,10 +163,10 @@ def ingest(
         min_gene_share=min_gene_share,
     )
     if not paths:
-        _complain("usage", "Name at least one file or folder: corpuscle ingest PATH...")
+        complain("usage", "Name at least one file or folder: corpuscle ingest PATH...")
         return 2
     connect(home)
-    with _progress() as bar:
+    with progress() as bar:
         files, cells = bar.add_task("files", total=None), bar.add_task("cells", total=None)
         done = run(
             paths,
@@ -226,7 +179,7 @@ def ingest(
             on_progress=lambda done, n: bar.update(cells, completed=done, total=n),
         )
         outcomes = list(done)
-    _show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
+    show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
     return int(any(outcome.status == "refused" for outcome in outcomes))
 
 
@@ -270,7 +223,7 @@ def collect(
     terms = parse_assignments(term or (), option="--term", fields=FIELDS)
     connect(home)
     collected = run(name, patterns=dataset or (), organism=organism, terms=terms, dry_run=dry_run)
-    _show(collected.to_dict(), collect_view(collected, dry_run=dry_run), as_json=json)
+    show(collected.to_dict(), collect_view(collected, dry_run=dry_run), as_json=json)
     return 0
 
 
@@ -291,7 +244,7 @@ def status(*, json: Json = False, home: Path | None = None) -> int:
 
     workspace = connect(home)
     found = look()
-    _show(found, status_view(workspace, found), as_json=json)
+    show(found, status_view(workspace, found), as_json=json)
     return 0
 
 
@@ -314,7 +267,7 @@ def model(key: str, /, *, json: Json = False, home: Path | None = None) -> int:
 
     connect(home)
     found = lineage_of_model(key)
-    _show(found.to_dict(), lineage_view(found), as_json=json)
+    show(found.to_dict(), lineage_view(found), as_json=json)
     return 0
 
 
@@ -337,7 +290,7 @@ def dataset(key: str, /, *, json: Json = False, home: Path | None = None) -> int
 
     connect(home)
     found = lineage_of_dataset(key)
-    _show(found.to_dict(), lineage_view(found), as_json=json)
+    show(found.to_dict(), lineage_view(found), as_json=json)
     return 0
 
 
