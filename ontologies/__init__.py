@@ -12,10 +12,11 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from .fields import FIELDS, Vocabulary, vocabulary
     from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .ids import normal_id
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
-    from .terms import Ontology, current_id, normal_id, ontology, ontology_versions
+    from .terms import Ontology, current_id, ontology, ontology_versions, schema_versions
 
 __all__ = [
     "FIELDS",
@@ -34,6 +35,7 @@ __all__ = [
     "ontology",
     "ontology_versions",
     "resolve_genes",
+    "schema_versions",
     "vocabulary",
 ]
 
@@ -50,10 +52,11 @@ _HOMES = {
     "get_organism": "organisms",
     "infer_organism": "organism_evidence",
     "map_labels": "labels",
-    "normal_id": "terms",
+    "normal_id": "ids",
     "ontology": "terms",
     "ontology_versions": "terms",
     "resolve_genes": "genes",
+    "schema_versions": "terms",
     "vocabulary": "fields",
 }
 

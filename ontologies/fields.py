@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
+from .ids import prefix_of
 from .organisms import ORGANISMS, get_organism, names_of
-from .terms import Ontology, ontology
+from .terms import Ontology, fold, ontology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +33,7 @@ PRIMARY_CELL_CULTURE_TISSUE = "primary_cell_culture_tissue"
 """The field tissue of cells in primary culture: a cell type."""
 
 CELL_LINE_TISSUE = "cell_line_tissue"
-"""The field tissue of cell lines: the line, by id only, for Cellosaurus names are not loaded."""
+"""The field tissue of cell lines: the line, from Cellosaurus."""
 
 _HUMAN, _MOUSE = "NCBITaxon:9606", "NCBITaxon:10090"
 _FISH, _FLY, _WORM = "NCBITaxon:7955", "NCBITaxon:7227", "NCBITaxon:6239"
@@ -51,8 +52,8 @@ class _Part:
     banned: tuple[str, ...] = ()
     banned_roots: tuple[str, ...] = ()
 
-    def ids(self) -> frozenset[str]:
-        store = ontology(self.prefix)
+    def ids(self, schema: str | None) -> frozenset[str]:
+        store = ontology(self.prefix, schema=schema)
         banned = store.descendants(*self.banned_roots) | set(self.banned) | set(self.banned_roots)
         return (store.descendants(*self.roots) | set(self.terms)) - banned
 
@@ -123,6 +124,9 @@ class Vocabulary:
     organism: str | None
     """Taxon id, or None if the vocabulary does not depend on it or it was not given."""
 
+    schema: str | None
+    """Snapshot of the ontologies; None is the newest."""
+
     labels: Mapping[str, str]
     """Name of every allowed term, by id."""
 
@@ -144,7 +148,7 @@ class Vocabulary:
         return term_id in self.labels
 
 
-def vocabulary(field: str, organism: str | None = None) -> Vocabulary:
+def vocabulary(field: str, organism: str | None = None, *, schema: str | None = None) -> Vocabulary:
     """Give what a field may hold, following CELLxGENE schema 7.1.
 
     Parameters
@@ -156,6 +160,8 @@ def vocabulary(field: str, organism: str | None = None) -> Vocabulary:
         Any name `get_organism` accepts. It matters for cell types, tissues and stages of fish,
         fly and worm, for stages of human and mouse, for ethnicity and sex. None stands for
         human, mouse or an organism without an ontology of its own.
+    schema
+        Snapshot of the ontologies, see `schema_versions`. The newest by default.
 
     Returns
     -------
@@ -164,7 +170,7 @@ def vocabulary(field: str, organism: str | None = None) -> Vocabulary:
     Raises
     ------
     NotFoundError
-        If there is no such field or organism.
+        If there is no such field, organism or snapshot.
 
     Examples
     --------
@@ -175,33 +181,21 @@ def vocabulary(field: str, organism: str | None = None) -> Vocabulary:
     if field not in known:
         msg = f"There is no field {field!r}. Fields are: {', '.join(known)}."
         raise NotFoundError(msg, {"field": field, "known": list(known)})
-    return _build(field, None if organism is None else get_organism(organism).taxon_id)
-
-
-def fold(text: str) -> str:
-    """Write a text so that case and white space do not matter.
-
-    Parameters
-    ----------
-    text
-        Any text.
-
-    Returns
-    -------
-    The text as `Vocabulary.index` has it.
-    """
-    return " ".join(text.casefold().split())
+    return _build(field, None if organism is None else get_organism(organism).taxon_id, schema)
 
 
 @cache
-def _build(field: str, taxon: str | None) -> Vocabulary:
-    labels, names = _enumeration(field) if field in _ENUMERATED else _terms(field, taxon)
+def _build(field: str, taxon: str | None, schema: str | None) -> Vocabulary:
+    ids = () if field in _ENUMERATED else _ids(field, taxon, schema)
+    labels = _enumeration(field) if field in _ENUMERATED else _labels(ids, schema)
+    names = _enumerated_names(field) if field in _ENUMERATED else _names(ids, schema)
     not_human = field == "self_reported_ethnicity" and taxon not in (None, _HUMAN)
     return Vocabulary(
         field=field,
         organism=taxon,
+        schema=schema,
         labels=labels,
-        index={text: _one_meaning(ids) for text, ids in _index(names).items()},
+        index={text: _one_meaning(ids, schema) for text, ids in _index(names).items()},
         specials=frozenset(("na",) if not_human else _SPECIALS.get(field, ())),
         several=field in _SEVERAL,
     )
@@ -210,24 +204,31 @@ def _build(field: str, taxon: str | None) -> Vocabulary:
 _ENUMERATED = frozenset({"tissue_type", "organism"})
 
 
-def _enumeration(field: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def _enumeration(field: str) -> dict[str, str]:
     if field == "tissue_type":
-        return {name: name for name in _TISSUE_TYPES}, [(name, name) for name in _TISSUE_TYPES]
-    names = [
-        (spelling, organism.taxon_id)
-        for organism in ORGANISMS
-        for name in names_of(organism)
-        for spelling in {name, name.replace("_", " ")}
-    ]
-    return {organism.taxon_id: organism.name for organism in ORGANISMS}, names
+        return {name: name for name in _TISSUE_TYPES}
+    return {organism.taxon_id: organism.name for organism in ORGANISMS}
 
 
-def _terms(field: str, taxon: str | None) -> tuple[dict[str, str], Iterator[tuple[str, str]]]:
+def _enumerated_names(field: str) -> Iterator[tuple[str, str]]:
+    if field == "tissue_type":
+        yield from ((name, name) for name in _TISSUE_TYPES)
+        return
+    for organism in ORGANISMS:
+        for name in names_of(organism):
+            for spelling in {name, name.replace("_", " ")}:
+                yield spelling, organism.taxon_id
+
+
+def _ids(field: str, taxon: str | None, schema: str | None) -> tuple[str, ...]:
     if field == CELL_LINE_TISSUE:
-        lines = ontology(_LINE)
-        return {i: lines.label(i) for i, _ in lines.current()}, iter(())
-    ids = sorted(frozenset[str]().union(*(part.ids() for part in _parts(field, taxon))))
-    return {i: _store(i).label(i) for i in ids}, _names(ids)
+        return tuple(sorted(i for i, _ in ontology(_LINE, schema=schema).current()))
+    parts = (part.ids(schema) for part in _parts(field, taxon))
+    return tuple(sorted(frozenset[str]().union(*parts)))
+
+
+def _labels(ids: Iterable[str], schema: str | None) -> dict[str, str]:
+    return {i: _store(i, schema).label(i) for i in ids}
 
 
 def _parts(field: str, taxon: str | None) -> tuple[_Part, ...]:
@@ -251,23 +252,23 @@ def _of(parts: Mapping[str, _Part], taxon: str) -> tuple[_Part, ...]:
     return (parts[taxon],) if taxon in parts else ()
 
 
-def _names(ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _names(ids: Iterable[str], schema: str | None) -> Iterator[tuple[str, str]]:
     for i in ids:
-        store = _store(i)
+        store = _store(i, schema)
         yield store.label(i), i
         for synonym in store.synonyms(i):
             yield synonym, i
 
 
-def _one_meaning(ids: tuple[str, ...]) -> tuple[str, ...]:
+def _one_meaning(ids: tuple[str, ...], schema: str | None) -> tuple[str, ...]:
     """Drop terms of fish, fly or worm that say they are another of `ids`, one of CL or UBERON."""
     if len(ids) == 1:
         return ids
-    return tuple(i for i in ids if not set(_store(i).bridges(i)) & set(ids))
+    return tuple(i for i in ids if not set(_store(i, schema).bridges(i)) & set(ids))
 
 
-def _store(term_id: str) -> Ontology:
-    return ontology(term_id.partition(":")[0])
+def _store(term_id: str, schema: str | None) -> Ontology:
+    return ontology(prefix_of(term_id), schema=schema)
 
 
 def _index(names: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

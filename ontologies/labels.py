@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .fields import Vocabulary, fold, vocabulary
-from .terms import PREFIXES, current_id, ids_in, normal_id, ontology_of
+from .fields import Vocabulary, vocabulary
+from .ids import PREFIXES, ids_in, normal_id
+from .terms import current_id, fold, ontology_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

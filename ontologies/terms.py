@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
+from .ids import HOMES, normal_id, prefix_of
 from .organisms import ORGANISMS
 
 if TYPE_CHECKING:
@@ -18,36 +18,9 @@ if TYPE_CHECKING:
         CXGSchema,  # it has no stubs
     )
 
-__all__ = ["Ontology", "current_id", "normal_id", "ontology", "ontology_versions"]
+__all__ = ["Ontology", "current_id", "ontology", "ontology_versions", "schema_versions"]
 
-_SCHEMA = "7.1.0"
-
-# NCBITaxon needs a minute and 3 GiB, and lacks plants: ORGANISMS stands for it. CHEBI and UniProt
-# describe nothing of a cell.
-_HOME = {
-    "AfPO": "HANCESTRO",
-    "CL": "CL",
-    "CVCL": "CVCL",
-    "EFO": "EFO",
-    "FBbt": "FBbt",
-    "FBdv": "FBdv",
-    "HANCESTRO": "HANCESTRO",
-    "HsapDv": "HsapDv",
-    "MONDO": "MONDO",
-    "MmusDv": "MmusDv",
-    "PATO": "PATO",
-    "UBERON": "UBERON",
-    "WBbt": "WBbt",
-    "WBls": "WBls",
-    "ZFA": "ZFA",
-    "ZFS": "ZFA",
-}
-PREFIXES = (*_HOME, "CHEBI", "NCBITaxon", "UniProt")
-"""Prefixes of the ids CELLxGENE allows, whether the ontology is loaded here or not."""
-
-_PREFIX_BY_FOLDED = {prefix.casefold(): prefix for prefix in PREFIXES}
-_IRI = r"(?:https?://purl\.obolibrary\.org/obo/|https?://www\.ebi\.ac\.uk/efo/|obo[.:])?"
-_ID = re.compile(_IRI + r"([A-Za-z]+)([:_])([A-Za-z0-9]*\d[A-Za-z0-9]*)")
+_NEWEST = "7.1.0"  # pinned: a new snapshot is a decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +32,9 @@ class Ontology:
 
     version: str
     """Release, ``v2026-03-26``."""
+
+    schema: str
+    """Snapshot of all ontologies it belongs to: a version of the CELLxGENE schema."""
 
     terms: Mapping[str, Mapping[str, Any]]
     """Everything known, by term id: for bulk work. Not to be changed."""
@@ -94,6 +70,25 @@ class Ontology:
         near = (a for a, distance in self.ancestors(term_id).items() if distance == 1)
         return tuple(sorted(a for a in near if a in self.terms and _is_current(self.terms[a])))
 
+    def children(self, term_id: str) -> tuple[str, ...]:
+        """Give the current terms one step below, sorted."""
+        self._term(term_id)
+        below = (i for i, t in self.current() if t.get("ancestors", {}).get(term_id) == 1)
+        return tuple(sorted(below))
+
+    def depth(self, term_id: str) -> int:
+        """Give the steps to the nearest root, which has no ancestors; 0 for a root."""
+        above = self.ancestors(term_id)
+        # ancestors cut off with another ontology are roots too
+        steps = [n for i, n in above.items() if not self.terms.get(i, {}).get("ancestors")]
+        return min(steps, default=0)
+
+    def find(self, text: str) -> tuple[str, ...]:
+        """Give the current terms of that name, or if there are none, of that exact synonym."""
+        wanted = fold(text)
+        names, synonyms = _index_of(self.prefix, self.schema)
+        return names.get(wanted) or synonyms.get(wanted, ())
+
     def replaced_by(self, term_id: str) -> str | None:
         """Give the id that replaces a deprecated term: of any ontology, itself perhaps deprecated."""
         return normal_id(str(self._term(term_id).get("replaced_by", "")))
@@ -106,6 +101,18 @@ class Ontology:
     def bridges(self, term_id: str) -> tuple[str, ...]:
         """Give the CL and UBERON terms that a term of fish, fly or worm says it is."""
         return tuple(self._term(term_id).get("cross_ontology_terms", {}).values())
+
+    def closest_bridges(self, term_id: str) -> tuple[str, ...]:
+        """Give the CL and UBERON terms that a term of fish, fly or worm is, or the nearest above.
+
+        Several where ancestors equally near lead to different terms; empty where none does.
+        """
+        by_distance: dict[int, set[str]] = {0: set(self.bridges(term_id))}
+        for ancestor, distance in self.ancestors(term_id).items():
+            if ancestor in self.terms:
+                by_distance.setdefault(distance, set()).update(self.bridges(ancestor))
+        found = next((by_distance[n] for n in sorted(by_distance) if by_distance[n]), set())
+        return tuple(sorted(found))
 
     def descendants(self, *roots: str) -> frozenset[str]:
         """Give all current terms below any of `roots`, the roots themselves left out unless below."""
@@ -152,14 +159,17 @@ class Ontology:
         return self.terms[term_id]
 
 
-def ontology(prefix: str) -> Ontology:
+def ontology(prefix: str, *, schema: str | None = None) -> Ontology:
     """Load an ontology, once per process.
 
     Parameters
     ----------
     prefix
         What its ids begin with, such as ``CL``. ``ZFS`` gives ZFA and ``AfPO`` gives HANCESTRO,
-        where these terms live.
+        where these terms live. ``NCBITaxon`` holds the organisms of `ORGANISMS` and what is above
+        them, plants included, and is the same in every snapshot.
+    schema
+        One of `schema_versions`: a snapshot of all ontologies. The newest by default.
 
     Returns
     -------
@@ -168,50 +178,82 @@ def ontology(prefix: str) -> Ontology:
     Raises
     ------
     NotFoundError
-        If there is no such ontology here. Organisms are not one: see `get_organism`.
+        If there is no such ontology or snapshot here.
 
     Examples
     --------
     >>> ontology("CL").label("CL:0000084")
     'T cell'
     """
-    if prefix not in _HOME:
-        msg = (
-            f"There is no ontology {prefix!r} here. Known are {', '.join(_HOME)}; "
-            "for organisms use get_organism."
-        )
-        raise NotFoundError(msg, {"ontology": prefix, "known": list(_HOME)})
-    return _load(_HOME[prefix])
+    if prefix not in HOMES:
+        msg = f"There is no ontology {prefix!r} here. Known are {', '.join(HOMES)}."
+        raise NotFoundError(msg, {"ontology": prefix, "known": list(HOMES)})
+    return _load(HOMES[prefix], _known_schema(schema))
 
 
-def ontology_versions() -> dict[str, str]:
-    """Tell which release of each ontology is in use, without loading it.
+def ontology_versions(schema: str | None = None) -> dict[str, str]:
+    """Tell the release of each ontology, without loading it.
+
+    Parameters
+    ----------
+    schema
+        One of `schema_versions`. The newest by default.
 
     Returns
     -------
     Release by prefix.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such snapshot here.
 
     Examples
     --------
     >>> ontology_versions()["CL"]
     'v2026-03-26'
     """
-    releases = _schema().supported_ontologies
-    return {name: str(releases[name]["version"]) for name in sorted(set(_HOME.values()))}
+    releases = _schema(_known_schema(schema)).supported_ontologies
+    return {name: str(releases[name]["version"]) for name in sorted(set(HOMES.values()))}
 
 
-def current_id(term_id: str) -> str | None:
+def schema_versions() -> tuple[str, ...]:
+    """List the snapshots of all ontologies that are here, oldest first.
+
+    Returns
+    -------
+    Versions of the CELLxGENE schema.
+
+    Examples
+    --------
+    >>> schema_versions()
+    ('7.0.0', '7.1.0')
+    """
+    from cellxgene_ontology_guide.supported_versions import load_supported_versions
+
+    versions = [str(version).removeprefix("v") for version in load_supported_versions()]
+    return tuple(sorted(versions, key=lambda version: [int(n) for n in version.split(".")]))
+
+
+def current_id(term_id: str, *, schema: str | None = None) -> str | None:
     """Follow a term to the one in use today.
 
     Parameters
     ----------
     term_id
         Term id. A taxon id of an organism's variant leads to the id we label with.
+    schema
+        One of `schema_versions`. The newest by default.
 
     Returns
     -------
     The id itself if it is in use, else what replaced it in the end, perhaps in another ontology.
     None if the id is unknown, or obsolete with no replacement that is known here.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such snapshot here.
 
     Examples
     --------
@@ -226,7 +268,7 @@ def current_id(term_id: str) -> str | None:
         seen.add(step)
         if step.startswith("NCBITaxon:"):
             return _taxa().get(step)
-        store = ontology_of(step)
+        store = ontology_of(step, schema=schema)
         if store is None or step not in store:
             return None
         if store.is_current(step):
@@ -235,47 +277,26 @@ def current_id(term_id: str) -> str | None:
     return None
 
 
-def ontology_of(term_id: str) -> Ontology | None:
+def ontology_of(term_id: str, *, schema: str | None = None) -> Ontology | None:
     """Load the ontology an id belongs to.
 
     Parameters
     ----------
     term_id
         Term id.
+    schema
+        One of `schema_versions`. The newest by default.
 
     Returns
     -------
     The ontology, or None if the id is of none that is loaded here. The id itself may be unknown.
     """
-    prefix = re.split("[:_]", term_id, maxsplit=1)[0]
-    return ontology(prefix) if prefix in _HOME else None
+    prefix = prefix_of(term_id)
+    return ontology(prefix, schema=schema) if prefix in HOMES else None
 
 
-def normal_id(text: str) -> str | None:
-    """Write an id as CELLxGENE does.
-
-    Parameters
-    ----------
-    text
-        An id and nothing else: ``CL:0000084``, ``cl_0000084``, ``obo.CL_0000084`` or an OBO or
-        EFO address.
-
-    Returns
-    -------
-    ``CL:0000084``, or ``CVCL_0023`` for a cell line. With a colon any prefix passes; without one
-    only those of `PREFIXES`, for ``cluster_12`` is no id. None for anything else.
-
-    Examples
-    --------
-    >>> normal_id("http://purl.obolibrary.org/obo/CL_0000084")
-    'CL:0000084'
-    """
-    match = _ID.fullmatch(text.strip())
-    return None if match is None else _assemble(match)
-
-
-def ids_in(text: str) -> tuple[str, ...]:
-    """Find the ids of known ontologies inside a text.
+def fold(text: str) -> str:
+    """Write a text so that case and white space do not matter.
 
     Parameters
     ----------
@@ -284,19 +305,9 @@ def ids_in(text: str) -> tuple[str, ...]:
 
     Returns
     -------
-    Normalised ids in order of appearance, each once.
+    The text as names are compared.
     """
-    matches = (m for m in _ID.finditer(text) if m[1].casefold() in _PREFIX_BY_FOLDED)
-    found = (_assemble(match) for match in matches)
-    return tuple(dict.fromkeys(i for i in found if i is not None))
-
-
-def _assemble(match: re.Match[str]) -> str | None:
-    prefix, separator, number = match.groups()
-    known = _PREFIX_BY_FOLDED.get(prefix.casefold())
-    if known is None:
-        return f"{prefix}:{number}" if separator == ":" else None
-    return f"{known}{'_' if known == 'CVCL' else ':'}{number}"
+    return " ".join(text.casefold().split())
 
 
 def _is_current(term: Mapping[str, Any]) -> bool:
@@ -313,13 +324,42 @@ def _taxa() -> dict[str, str]:
     }
 
 
-@cache
-def _load(home: str) -> Ontology:
-    return Ontology(prefix=home, version=ontology_versions()[home], terms=_schema().ontology(home))
+def _known_schema(schema: str | None) -> str:
+    if schema is None:
+        return _NEWEST
+    known = schema_versions()
+    if schema not in known:
+        msg = f"There is no snapshot {schema!r} of the ontologies. There is: {', '.join(known)}."
+        raise NotFoundError(msg, {"schema": schema, "known": list(known)})
+    return schema
 
 
 @cache
-def _schema() -> CXGSchema:
+def _load(home: str, schema: str) -> Ontology:
+    version = ontology_versions(schema)[home]
+    return Ontology(
+        prefix=home, version=version, schema=schema, terms=_schema(schema).ontology(home)
+    )
+
+
+@cache
+def _index_of(home: str, schema: str) -> tuple[dict[str, tuple[str, ...]], ...]:
+    """Map folded names, and folded exact synonyms, to the current terms that bear them."""
+    names: dict[str, list[str]] = {}
+    synonyms: dict[str, list[str]] = {}
+    for i, term in _load(home, schema).current():
+        names.setdefault(fold(str(term["label"])), []).append(i)
+        for text in dict.fromkeys(fold(str(text)) for text in term.get("synonyms", ())):
+            synonyms.setdefault(text, []).append(i)
+    return tuple({text: tuple(ids) for text, ids in d.items()} for d in (names, synonyms))
+
+
+@cache
+def _schema(version: str) -> CXGSchema:
+    import warnings
+
     from cellxgene_ontology_guide.supported_versions import CXGSchema
 
-    return CXGSchema(_SCHEMA)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # asked for on purpose
+        return CXGSchema(version)

@@ -7,7 +7,7 @@ import pytest
 
 from corpuscle.errors import NotFoundError
 from corpuscle.ontologies import Ontology, current_id, normal_id, ontology, ontology_versions, terms
-from corpuscle.ontologies.terms import ids_in
+from corpuscle.ontologies.ids import ids_in
 
 
 def test_releases_are_those_of_schema_7_1() -> None:
