@@ -28,18 +28,26 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["Examples", "confidence_of", "fit", "gather", "out_of_sample", "read_gold"]
+__all__ = [
+    "Examples",
+    "confidence_of",
+    "fit",
+    "gather",
+    "out_of_sample",
+    "read_gold",
+    "unseen_models",
+]
 
 RANKED = ("cell_type", "tissue", "disease")
 """Fields whose candidates are ranked by likeness."""
 N_FOLDS = 8
 SETTINGS = {
-    "max_iter": 160,
-    "learning_rate": 0.06,
-    "max_leaf_nodes": 12,
+    "max_iter": 240,
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 8,
     "min_samples_leaf": 30,
     "l2_regularization": 5.0,
-    "max_features": 0.5,
+    "max_features": 0.4,
     "random_state": 0,
 }
 
@@ -127,9 +135,7 @@ def gather(
             )
             terms = ids[found.codes]
             truth = part["truth"].to_numpy()[found.rows]
-            parts.append(
-                (found.features, terms == truth, part.index.to_numpy()[found.rows], terms)
-            )
+            parts.append((found.features, terms == truth, part.index.to_numpy()[found.rows], terms))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[2], kind="stable")
     features, is_true, label, term_id = (column[order] for column in columns)
@@ -162,22 +168,24 @@ def folds_of(gold: pd.DataFrame) -> npt.NDArray[np.int64]:
     return gold["dataset"].map(fold).to_numpy()
 
 
-def out_of_sample(gold: pd.DataFrame, examples: Sequence[Examples]) -> list[Any]:
+def out_of_sample(gold: pd.DataFrame, examples: Sequence[Examples]) -> tuple[list[Any], list[Any]]:
     """Score candidates by models that were fitted without their datasets.
 
     Returns
     -------
-    One array of scores for each of `examples`.
+    One array of scores for each of `examples`, and one model for each fold.
     """
     folds = folds_of(gold)
     scores = [np.zeros(len(e.label)) for e in examples]
+    models = []
     for fold in range(N_FOLDS):
         model = _learn([(e, folds[e.label] != fold) for e in examples], gold)
         for e, score in zip(examples, scores, strict=True):
             asked = folds[e.label] == fold
             if asked.any():
                 score[asked] = model.predict_proba(e.features[asked])[:, 1]
-    return scores
+        models.append(model)
+    return scores, models
 
 
 def best_of(examples: Examples, scores: npt.NDArray[np.float64]) -> pd.DataFrame:
@@ -202,7 +210,7 @@ def best_of(examples: Examples, scores: npt.NDArray[np.float64]) -> pd.DataFrame
 
 
 def confidence_of(
-    scores: npt.NDArray[np.float64], is_right: npt.NDArray[np.bool_], weight: Any
+    scores: npt.NDArray[np.float64], is_right: npt.NDArray[np.bool_]
 ) -> tuple[Any, Any]:
     """Learn what share of answers of a score are right, rising with it.
 
@@ -213,23 +221,56 @@ def confidence_of(
     from sklearn.isotonic import IsotonicRegression
 
     curve = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0)
-    curve.fit(scores, is_right, sample_weight=weight)
+    curve.fit(scores, is_right)
     return curve.X_thresholds_, curve.y_thresholds_
 
 
+def unseen_models(gold: pd.DataFrame) -> dict[str, LabelModel]:
+    """Fit models that never saw the datasets they are to be measured on.
+
+    Returns
+    -------
+    By dataset: the model that was fitted without it.
+    """
+    gold = _ranked(gold)
+    folds = folds_of(gold)
+    examples, scores, fitted = _fit_all(gold)
+    models = {}
+    for fold, model in enumerate(fitted):
+        best = [_without(best_of(e, s), folds, fold) for e, s in zip(examples, scores, strict=True)]
+        shipped = LabelModel.from_trees(model, FEATURES, _curve(best))
+        models |= dict.fromkeys(gold.loc[folds == fold, "dataset"], shipped)
+    return models
+
+
 def fit(folder: Path, target: Path = MODEL_PATH) -> None:
-    """Fit the model and write it."""
-    gold = read_gold(folder)
-    gold = gold[gold["field"].isin(RANKED)].reset_index(drop=True)
-    asked = gold.index[~gold["set"].str.contains("narrow|popv|class")]
-    examples = [gather(gold, asked, with_memory=with_memory) for with_memory in (True, False)]
-    scores = out_of_sample(gold, examples)
-    best = [best_of(e, s) for e, s in zip(examples, scores, strict=True)]
-    score = np.concatenate([b["score"] for b in best])
-    is_right = np.concatenate([b["is_right"] for b in best])
-    curve = confidence_of(score, is_right, None)
+    """Fit the model on all sets and write it; its confidence is that of unseen datasets."""
+    gold = _ranked(read_gold(folder))
+    examples, scores, _ = _fit_all(gold)
+    curve = _curve([best_of(e, s) for e, s in zip(examples, scores, strict=True)])
     model = _learn([(e, np.ones(len(e.label), dtype=np.bool_)) for e in examples], gold)
     LabelModel.from_trees(model, FEATURES, curve).save(target)
+
+
+def _ranked(gold: pd.DataFrame) -> pd.DataFrame:
+    return gold[gold["field"].isin(RANKED)].reset_index(drop=True)
+
+
+def _fit_all(gold: pd.DataFrame) -> tuple[list[Examples], list[Any], list[Any]]:
+    # labels that are names already, or only coarser terms, teach nothing
+    asked = gold.index[~gold["set"].str.contains("narrow|popv|class")]
+    examples = [gather(gold, asked, with_memory=with_memory) for with_memory in (True, False)]
+    scores, fitted = out_of_sample(gold, examples)
+    return examples, scores, fitted
+
+
+def _without(best: pd.DataFrame, folds: Any, fold: int) -> pd.DataFrame:
+    return best[folds[best.index] != fold]
+
+
+def _curve(best: Sequence[pd.DataFrame]) -> tuple[Any, Any]:
+    score = np.concatenate([b["score"] for b in best])
+    return confidence_of(score, np.concatenate([b["is_right"] for b in best]))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ _SOURCES = (
     *(f"letters_{view}" for view in VIEWS),
     *(f"words_{view}" for view in VIEWS),
     *(f"same_{view}" for view in (*VIEWS, "plain")),
+    "same_letters",
     *(f"confirmed_{view}" for view in _REMEMBERED),
     "confirmed_count",
     "confirmed_here",
@@ -91,6 +92,7 @@ _FIRST_GUESS = {
     "same_head": 0.35,
     "same_tail": 0.35,
     "same_plain": 1.0,
+    "same_letters": 0.8,
     "vote": 1.0,
     "confirmed_core": 0.6,
     "confirmed_soft": 0.3,
@@ -292,6 +294,14 @@ def _add_names(entries: _Entries, words: Sequence[Wording], index: LabelIndex) -
                 if code not in same:
                     rows.append(row), codes.append(code), values.append(0.7)
         entries.add(rows, codes, f"same_{view}", values)
+    unspaced = [
+        (row, code)
+        for row, w in enumerate(words)
+        for code in index.unspaced.get(w.plain.replace(" ", ""), ())
+    ]
+    entries.add(
+        [r for r, _ in unspaced], [c for _, c in unspaced], "same_letters", np.ones(len(unspaced))
+    )
 
 
 def _first(hits: Any, n: int) -> Any:

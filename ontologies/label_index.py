@@ -89,6 +89,8 @@ class LabelIndex:
     """Codes by string."""
     keyed: dict[str, tuple[int, ...]]
     """Codes by `word_key` of the strings."""
+    unspaced: dict[str, tuple[int, ...]]
+    """Codes by string without blanks: some write skeletalmuscle."""
     n_below: npt.NDArray[np.float32]
     """Terms below each term of the vocabulary. Shape ``(n_terms,)``."""
     depth: npt.NDArray[np.float32]
@@ -130,6 +132,9 @@ def label_index(field: str, organism: str | None, schema: str | None) -> LabelIn
     keyed: dict[str, set[int]] = defaultdict(set)
     for text, code in rows:
         keyed[word_key(text)].add(code)
+    unspaced: dict[str, set[int]] = defaultdict(set)
+    for text, code in rows:
+        unspaced[text.replace(" ", "")].add(code)
     place = {row: i for i, row in enumerate(rows)}
     code_of = {term_id: code for code, term_id in enumerate(ids)}
     ancestors = [ontology(prefix_of(term_id), schema=schema).ancestors(term_id) for term_id in ids]
@@ -147,6 +152,7 @@ def label_index(field: str, organism: str | None, schema: str | None) -> LabelIn
             [place.get((text, code), 0) for code, text in enumerate(first)], dtype=np.int32
         ),
         exact={text: tuple(sorted(codes)) for text, codes in texts.items()},
+        unspaced={text: tuple(sorted(codes)) for text, codes in unspaced.items()},
         keyed={key: tuple(sorted(codes)) for key, codes in keyed.items()},
         n_below=np.bincount(upper, minlength=len(ids)).astype(np.float32),
         depth=np.array(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Wording", "name_forms", "tokens", "word_key", "wording"]
+__all__ = ["SEPARATOR", "Wording", "name_forms", "tokens", "word_key", "wording"]
 
 _ABBREVIATIONS = Path(__file__).resolve().parent / "data" / "abbreviations.tsv"
 _LONGEST = 4
@@ -91,8 +91,8 @@ _COUNTED = frozenset({"class", "group", "layer", "stage", "type", "grade", "diab
 """Words whose number belongs to the name: type 2."""
 
 _PARENTHESES = re.compile(r"\([^)]*\)?")
-_GENE_LEVEL = re.compile(r"[_ ]+[A-Za-z0-9.-]+\s+(?:high|low)\b")
-_SEPARATOR = re.compile(r"_|:|\s-\s|/|,|;|\||\(|\)|\band\b|&")
+_GENE_LEVEL = re.compile(r"[_ ]+(?!(?i:cd[48]))[A-Za-z0-9.-]+\s+(?:high|low)\b")
+SEPARATOR = re.compile(r"_|:|\s-\s|/|,|;|\||\(|\)|\band\b|&")
 _STOP = frozenset({"cell", "of", "the", "type", "and", "in", "a"})
 
 
@@ -143,6 +143,7 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(_singular(word.lower()) for word in _words(text))
 
 
+@lru_cache(maxsize=200_000)
 def wording(text: str, *, field: str) -> Wording:
     """Find the words of a label.
 
@@ -164,14 +165,16 @@ def wording(text: str, *, field: str) -> Wording:
     """
     short = _abbreviations().get(field, {})
     plain = " ".join(tokens(text))
+    inside = [word for part in re.findall(r"\(([^()]*)\)?", text) for word in tokens(part)]
+    if field == "cell_type" and inside and _are_organs(inside):
+        text = _PARENTHESES.sub(" ", text)
     full = " ".join(_expand(_words(text), short))
     bare = _GENE_LEVEL.sub(" ", _PARENTHESES.sub(" ", text))
     core_words = _clean(bare, short)
     core = " ".join(core_words) or full
     soft = " ".join(word for word in core_words if word not in _STATES) or core
-    parts = [" ".join(_clean(p, short)) for p in _SEPARATOR.split(text) if re.search("[A-Za-z]", p)]
+    parts = [" ".join(_clean(p, short)) for p in SEPARATOR.split(text) if re.search("[A-Za-z]", p)]
     parts = [part for part in parts if part] or [core]
-    inside = re.findall(r"\(([^()]*)\)?", text)
     return Wording(
         plain=plain,
         full=full,
@@ -179,7 +182,7 @@ def wording(text: str, *, field: str) -> Wording:
         soft=soft,
         head=parts[0],
         tail=parts[-1],
-        context=tuple(word for part in inside for word in tokens(part)),
+        context=tuple(inside),
         n_parts=len(parts),
     )
 
@@ -229,6 +232,12 @@ def word_key(text: str) -> str:
     True
     """
     return " ".join(sorted(set(text.split()) - _STOP)) or text
+
+
+def _are_organs(words: Sequence[str]) -> bool:
+    from .organs import organ_words  # which needs `tokens`
+
+    return bool(organ_words().of(words))
 
 
 def _words(text: str) -> list[str]:
