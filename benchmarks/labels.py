@@ -6,7 +6,6 @@ import os
 import resource
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +165,7 @@ def _by_bionty(gold: pd.DataFrame) -> dict[int, Answer]:
         for field, group in gold.groupby("field"):
             registry = registries[str(field)]
             ids = dict(registry.objects.values_list("name", "ontology_id"))
-            names = registry.standardize(group["label"].tolist(), mute=True)
+            names = registry.standardize(group["label"].tolist(), mute=True, from_source=False)
             answers |= {
                 row: (ids.get(name), name in ids)
                 for row, name in zip(group.index, names, strict=True)

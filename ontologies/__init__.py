@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .ages import Age, parse_age
     from .fields import FIELDS, Vocabulary, vocabulary
     from .genes import GENE_RELEASES, gene_table, resolve_genes
     from .ids import normal_id
@@ -22,6 +23,7 @@ __all__ = [
     "FIELDS",
     "GENE_RELEASES",
     "ORGANISMS",
+    "Age",
     "Ontology",
     "Organism",
     "OrganismEvidence",
@@ -34,12 +36,15 @@ __all__ = [
     "normal_id",
     "ontology",
     "ontology_versions",
+    "parse_age",
     "resolve_genes",
     "schema_versions",
     "vocabulary",
 ]
 
 _HOMES = {
+    "Age": "ages",
+    "parse_age": "ages",
     "FIELDS": "fields",
     "GENE_RELEASES": "genes",
     "ORGANISMS": "organisms",

@@ -6,8 +6,7 @@ import re
 
 __all__ = ["ids_in", "normal_id", "prefix_of"]
 
-# NCBITaxon needs a minute and 3 GiB, and lacks plants: ORGANISMS stands for it. CHEBI and UniProt
-# describe nothing of a cell.
+# CHEBI and UniProt describe nothing of a cell.
 HOMES = {
     "AfPO": "HANCESTRO",
     "CL": "CL",
@@ -19,6 +18,7 @@ HOMES = {
     "HsapDv": "HsapDv",
     "MONDO": "MONDO",
     "MmusDv": "MmusDv",
+    "NCBITaxon": "NCBITaxon",
     "PATO": "PATO",
     "UBERON": "UBERON",
     "WBbt": "WBbt",
@@ -26,7 +26,7 @@ HOMES = {
     "ZFA": "ZFA",
     "ZFS": "ZFA",
 }
-PREFIXES = (*HOMES, "CHEBI", "NCBITaxon", "UniProt")
+PREFIXES = (*HOMES, "CHEBI", "UniProt")
 """Prefixes of the ids CELLxGENE allows, whether the ontology is loaded here or not."""
 
 _PREFIX_BY_FOLDED = {prefix.casefold(): prefix for prefix in PREFIXES}

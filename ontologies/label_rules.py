@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from .ages import parse_age, stages_of_age
+from .fields import CELL_LINE_TISSUE, Vocabulary, vocabulary
 from .ids import PREFIXES, ids_in, normal_id, prefix_of
 from .label_memory import NO_TERM
 from .terms import current_id, fold, ontology_of
 from .wording import tokens
-
-if TYPE_CHECKING:
-    from .fields import Vocabulary
 
 __all__ = ["EXACT", "Finding", "by_rules", "mapped", "remembered"]
 
@@ -75,6 +73,7 @@ _MISSING = frozenset(
     }
 )
 _MIGRATED = MappingProxyType({"tissue_type": {"cell culture": "primary cell culture"}})
+_TAXA = "NCBITaxon"
 _NORMAL = "PATO:0000461"
 _HEALTHY = frozenset(
     [
@@ -127,6 +126,7 @@ def by_rules(text: str | None, known: Vocabulary) -> Finding | None:
         or _by_name(text, known)
         or _by_known_name(text, known)
         or _by_synonym(text, known)
+        or _by_line(text, known)
         or _by_parts(text, known)
         or _embedded(text, known)
         or _healthy(text, known)
@@ -205,8 +205,9 @@ def _by_id(term_id: str, known: Vocabulary) -> Finding:
             return mapped(current, known, "id_replaced")
         return Finding(outcome="unmapped", method="wrong_vocabulary")
     store = ontology_of(term_id, schema=known.schema)
-    if store is None:
-        is_foreign = prefix_of(term_id) in PREFIXES
+    prefix = prefix_of(term_id)
+    if store is None or prefix == _TAXA:  # of taxa we hold only our own
+        is_foreign = prefix in PREFIXES
         return Finding(
             outcome="unmapped", method="wrong_vocabulary" if is_foreign else "unknown_id"
         )
@@ -285,6 +286,26 @@ def _by_known_name(text: str, known: Vocabulary) -> Finding | None:
     if len(ids) == 1:
         return mapped(ids[0], known, "known_name", _SYNONYM_CONFIDENCE)
     return Finding(outcome="ambiguous", method="known_name", candidates=tuple(ids))
+
+
+def _by_line(text: str, known: Vocabulary) -> Finding | None:
+    """Find a cell line whatever signs its name is written with: A549, A-549."""
+    if known.field != CELL_LINE_TISSUE:
+        return None
+    ids = _lines(known.schema).get(squeeze(text), ())
+    if len(ids) == 1:
+        return mapped(ids[0], known, "wording", _SYNONYM_CONFIDENCE)
+    return Finding(outcome="ambiguous", method="wording", candidates=ids) if ids else None
+
+
+@cache
+def _lines(schema: str | None) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for term_id, name in vocabulary(CELL_LINE_TISSUE, schema=schema).labels.items():
+        key = squeeze(name)
+        found[key] = (*found.get(key, ()), term_id)
+    found.pop("", None)
+    return found
 
 
 def squeeze(text: str) -> str:

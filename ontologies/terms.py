@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ontology", "current_id", "ontology", "ontology_versions", "schema_versions"]
 
+_TAXONOMY = Path(__file__).resolve().parent / "data" / "taxonomy.json"
 _NEWEST = "7.1.0"  # pinned: a new snapshot is a decision
 
 
@@ -337,9 +339,16 @@ def _known_schema(schema: str | None) -> str:
 @cache
 def _load(home: str, schema: str) -> Ontology:
     version = ontology_versions(schema)[home]
-    return Ontology(
-        prefix=home, version=version, schema=schema, terms=_schema(schema).ontology(home)
-    )
+    # the whole of NCBITaxon needs a minute and 3 GiB, and lacks plants
+    terms = _taxonomy() if home == "NCBITaxon" else _schema(schema).ontology(home)
+    return Ontology(prefix=home, version=version, schema=schema, terms=terms)
+
+
+def _taxonomy() -> dict[str, dict[str, Any]]:
+    import json
+
+    terms: dict[str, dict[str, Any]] = json.loads(_TAXONOMY.read_text(encoding="utf-8"))
+    return terms
 
 
 @cache

@@ -43,7 +43,7 @@ _REWRITES = tuple(
         (r"AM[\u03c6\u03d5\u03a6]", " alveolar mphi "),
         (r"M[\u03c6\u03d5\u03a6]", " mphi "),
         (r"(?<=[a-z]{3})(?=[A-Z])", " "),  # SmoothMuscle
-        (r"(?<=[A-Z])(?=[A-Z][a-z]{3,})", " "),  # TCells
+        (r"(?<=[A-Z])(?!Aergic)(?=[A-Z][a-z]{3,})", " "),  # TCells, not GABAergic
         (rf"(?i){_MARKER}(?:positive|pos)\b", r"\1+"),
         (rf"(?i){_MARKER}(?:negative|neg)\b", r"\1-"),
         (r"(?i)\b(cd\d+[a-z]?)[ -]?(bright|dim|high|low|int)\b", r"\1 \2"),

@@ -125,9 +125,9 @@ def test_vocabulary_is_built_once() -> None:
     assert vocabulary("sex", "mouse") is vocabulary("sex", "Mus musculus")
 
 
-def test_cell_lines_are_known_by_id_only() -> None:
+def test_cell_lines_are_known_by_id_and_name() -> None:
     known = vocabulary("cell_line_tissue")
-    assert (known.labels["CVCL_0023"], dict(known.index)) == ("A-549", {})
+    assert (known.labels["CVCL_0023"], known.index["a-549"]) == ("A-549", ("CVCL_0023",))
 
 
 def test_unknown_field_is_refused() -> None:

@@ -6,7 +6,17 @@ from types import MappingProxyType
 import pytest
 
 from corpuscle.errors import NotFoundError
-from corpuscle.ontologies import Ontology, current_id, normal_id, ontology, ontology_versions, terms
+from corpuscle.ontologies import (
+    ORGANISMS,
+    Ontology,
+    Organism,
+    current_id,
+    normal_id,
+    ontology,
+    ontology_versions,
+    schema_versions,
+    terms,
+)
 from corpuscle.ontologies.ids import ids_in
 
 
@@ -33,7 +43,7 @@ def test_guest_prefix_lives_in_another_ontology(prefix: str, home: str) -> None:
     assert ontology(prefix) is ontology(home)
 
 
-@pytest.mark.parametrize("prefix", ["NCBITaxon", "PO", "cl"])
+@pytest.mark.parametrize("prefix", ["CHEBI", "PO", "cl"])
 def test_unknown_ontology_is_refused(prefix: str) -> None:
     with pytest.raises(NotFoundError, match="There is no ontology"):
         ontology(prefix)
@@ -156,3 +166,71 @@ def test_big_ontologies_stay_where_they_are() -> None:
     current_id("CL:0000084")
     guide = sys.modules["cellxgene_ontology_guide.supported_versions"]
     assert guide.load_ontology_file.cache_info().currsize <= len(ontology_versions())
+
+
+def test_snapshots_are_listed_oldest_first() -> None:
+    assert schema_versions() == ("7.0.0", "7.1.0")
+
+
+def test_snapshot_has_its_own_releases() -> None:
+    assert ontology("CL", schema="7.0.0").version == "v2025-07-30"
+    assert ontology("CL").version == "v2026-03-26"
+
+
+def test_unknown_snapshot_is_refused() -> None:
+    with pytest.raises(NotFoundError, match="There is no snapshot"):
+        ontology("CL", schema="6.0.0")
+
+
+def test_term_is_found_by_name_before_synonym() -> None:
+    cl = ontology("CL")
+    assert cl.find("t  CELL") == ("CL:0000084",)
+    assert cl.find("T-lymphocyte") == ("CL:0000084",)
+    assert cl.find("no such cell") == ()
+
+
+def test_deprecated_name_is_not_found() -> None:
+    cl = ontology("CL")
+    (gone,) = (cl.label(i) for i in ("CL:0000044",))
+    assert "CL:0000044" not in cl.find(gone)
+
+
+def test_children_are_one_step_below() -> None:
+    cl = ontology("CL")
+    children = cl.children("CL:0000084")
+    assert "CL:0000789" in children
+    assert all("CL:0000084" in cl.parents(child) for child in children)
+
+
+def test_depth_counts_steps_from_the_root() -> None:
+    cl = ontology("CL")
+    assert (cl.depth("CL:0000000"), cl.depth("CL:0000084")) == (0, 5)
+
+
+def test_closest_bridge_of_a_fish_cell_is_above_it() -> None:
+    zfa = ontology("ZFA")
+    direct = next(i for i, _ in zfa.current() if zfa.bridges(i))
+    assert zfa.closest_bridges(direct) == tuple(sorted(zfa.bridges(direct)))
+    indirect = next(
+        i
+        for i in sorted(zfa.descendants("ZFA:0009000"))
+        if not zfa.bridges(i) and zfa.closest_bridges(i)
+    )
+    above = {b for a in zfa.ancestors(indirect) if a in zfa for b in zfa.bridges(a)}
+    assert set(zfa.closest_bridges(indirect)) <= above
+
+
+@pytest.mark.parametrize("organism", ORGANISMS, ids=lambda organism: organism.common)
+def test_every_organism_has_a_lineage_to_the_root(organism: Organism) -> None:
+    taxa = ontology("NCBITaxon")
+    assert taxa.label(organism.taxon_id)
+    assert "NCBITaxon:1" in taxa.ancestors(organism.taxon_id)
+    assert all(above in taxa for above in taxa.ancestors(organism.taxon_id))
+
+
+def test_plants_are_kin_of_plants_before_animals() -> None:
+    taxa = ontology("NCBITaxon")
+    maize, rice, mouse = (
+        set(taxa.ancestors(f"NCBITaxon:{taxon}")) for taxon in (4577, 39947, 10090)
+    )
+    assert len(maize & rice) > len(maize & mouse)
