@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._batch import Batch
     from ._mapped import MappedCorpus
     from .corpus import Corpus, DatasetRef, obs_column
+    from .hierarchical_loss import HierarchicalLoss
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
     from .recording import Recording
@@ -20,6 +21,7 @@ __all__ = [
     "CorpusLoader",
     "DatasetRef",
     "ExposureLedger",
+    "HierarchicalLoss",
     "MappedCorpus",
     "Recording",
     "obs_column",
@@ -31,6 +33,7 @@ _HOMES = {
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",
     "ExposureLedger": "ledger",
+    "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",
     "Recording": "recording",
     "obs_column": "corpus",

@@ -12,6 +12,7 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from .fields import FIELDS, Vocabulary, vocabulary
     from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELDS",
     "GENE_RELEASES",
+    "NO_PATH",
     "ORGANISMS",
+    "Hierarchy",
     "Ontology",
     "Organism",
     "OrganismEvidence",
@@ -29,6 +32,7 @@ __all__ = [
     "gene_table",
     "get_organism",
     "infer_organism",
+    "label_hierarchy",
     "map_labels",
     "normal_id",
     "ontology",
@@ -40,6 +44,8 @@ __all__ = [
 _HOMES = {
     "FIELDS": "fields",
     "GENE_RELEASES": "genes",
+    "Hierarchy": "hierarchy",
+    "NO_PATH": "hierarchy",
     "ORGANISMS": "organisms",
     "Ontology": "terms",
     "Organism": "organisms",
@@ -49,6 +55,7 @@ _HOMES = {
     "gene_table": "genes",
     "get_organism": "organisms",
     "infer_organism": "organism_evidence",
+    "label_hierarchy": "hierarchy",
     "map_labels": "labels",
     "normal_id": "terms",
     "ontology": "terms",

@@ -185,5 +185,7 @@ def _read(folder: Path, name: str, digest: str) -> bytes:
 
 
 def _damaged(path: Path) -> IntegrityError:
-    msg = f"{path} is missing or its bytes are not those written. Fetch or save the hierarchy again."
+    msg = (
+        f"{path} is missing or its bytes are not those written. Fetch or save the hierarchy again."
+    )
     return IntegrityError(msg, {"file": str(path)})

@@ -246,7 +246,9 @@ def _check(field: str, terms: Sequence[str], counts: Mapping[str, int]) -> None:
         msg = f"{len(repeats):,} classes of {field} are listed twice (first: {repeats[0]!r})."
         raise InputError(msg, {"repeats": repeats})
     if missing := sorted(set(_NO_LABEL) & set(terms)):
-        msg = f"{missing[0]!r} is no class of {field}: it means that there is no label. Leave it out."
+        msg = (
+            f"{missing[0]!r} is no class of {field}: it means that there is no label. Leave it out."
+        )
         raise InputError(msg, {"field": field, "term": missing[0]})
     if foreign := sorted(set(counts).difference(terms, _NO_LABEL)):
         msg = (
