@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
     from .corpus import Corpus, DatasetRef, obs_column
     from .hierarchical_loss import HierarchicalLoss
@@ -24,6 +25,7 @@ __all__ = [
     "HierarchicalLoss",
     "MappedCorpus",
     "Recording",
+    "hierarchy_tensors",
     "obs_column",
 ]
 
@@ -36,6 +38,7 @@ _HOMES = {
     "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",
     "Recording": "recording",
+    "hierarchy_tensors": "_hierarchy_tensors",
     "obs_column": "corpus",
 }
 

@@ -21,6 +21,8 @@ class Masses:
 
     members: npt.NDArray[np.bool_]
     """Classes of each set, no two sets the same. Shape ``(n_sets, n_classes)``."""
+    everything: int
+    """The set of all classes that have a probability of their own."""
     own: npt.NDArray[np.int64]
     """Set of a class itself and what is below it. Shape ``(n_classes,)``."""
     sets: npt.NDArray[np.int64]
@@ -46,23 +48,24 @@ def masses_of(hierarchy: Hierarchy, *, strength: float, leaves_only: bool) -> Ma
     members = above.T.copy()
     if leaves_only:
         members[:, ~hierarchy.is_leaf] = False
+    members = np.vstack([members, members.any(axis=0)])
     packed = np.packbits(members, axis=1)
     _, first, set_of = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    members, set_of = members[first], set_of.reshape(-1)
+    members, (*of_terms, everything) = members[first], set_of.reshape(-1).tolist()
 
     weight = above * (strength * term_weights(hierarchy))
     np.fill_diagonal(weight, 0.0)
     np.fill_diagonal(weight, 1.0 - weight.sum(axis=1))
     per_set = np.zeros((n, len(members)))
-    np.add.at(per_set.T, set_of, weight.T)
-    everything = members.sum(axis=1) == members.any(axis=0).sum()
+    np.add.at(per_set.T, of_terms, weight.T)
     per_set[:, everything] = 0.0  # its probability is 1
 
     n_slots = int(np.count_nonzero(per_set, axis=1).max(initial=1))
     sets = np.argsort(per_set == 0, axis=1, kind="stable")[:, :n_slots]
     return Masses(
         members=members,
-        own=set_of[:n],
+        everything=everything,
+        own=np.array(of_terms[:n], dtype=np.int64),
         sets=sets,
         weights=np.take_along_axis(per_set, sets, axis=1),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["HierarchicalLoss"]
 
 Reduction = Literal["none", "mean", "sum"]
+
+SMALLEST = {torch.float32: -80.0, torch.float64: -700.0}
+"""Logarithm of the smallest probability, as a share of the largest, that is told from smaller ones."""
 
 
 class HierarchicalLoss(torch.nn.Module):
@@ -39,8 +42,8 @@ class HierarchicalLoss(torch.nn.Module):
 
     On a tree this is the hierarchical cross-entropy of Bertinetto et al. (2020, "Making Better
     Mistakes") with weights that grow towards the root; ancestors instead of one path make it one
-    for ontologies, whose terms have several parents. Memory is a few times batch x classes.
-    The second derivative is not implemented.
+    for ontologies, whose terms have several parents. Memory is a few times batch x terms.
+    Probabilities below exp(-80) of the largest (in float64: exp(-700)) count as that.
 
     Parameters
     ----------
@@ -89,8 +92,9 @@ class HierarchicalLoss(torch.nn.Module):
         self.leaves_only, self.reduction = leaves_only, reduction
         self.hierarchy_hash = hierarchy.content_hash
         masses = masses_of(hierarchy, strength=strength, leaves_only=leaves_only)
+        self.everything = masses.everything
         buffers = {
-            "members": torch.from_numpy(masses.members),
+            "members": torch.from_numpy(masses.members).float(),
             "own": torch.from_numpy(masses.own),
             "sets": torch.from_numpy(masses.sets),
             "weights": torch.from_numpy(masses.weights).float(),
@@ -132,9 +136,11 @@ class HierarchicalLoss(torch.nn.Module):
         labelled = labels >= 0
         known = labels.clamp_min(0)
         scores = self._scores(logits).masked_fill(~labelled[:, None], 0.0)
-        losses: torch.Tensor = _Masses.apply(
-            scores, self.members, self.sets[known], self.weights[known].to(scores.dtype)
-        )
+        with torch.autocast(scores.device.type, enabled=False):
+            mass = _relative(scores) @ self.members.to(scores.dtype).T
+        # the total is one of the sets: rounded like them, it is at least as large
+        surprise = mass[:, self.everything, None].log() - mass.gather(1, self.sets[known]).log()
+        losses = (self.weights[known].to(scores.dtype) * surprise).sum(dim=1)
         weight = self.class_weights[known].to(scores.dtype) * labelled
         if self.reduction == "none":
             return losses * weight
@@ -154,7 +160,7 @@ class HierarchicalLoss(torch.nn.Module):
         """
         with torch.autocast(logits.device.type, enabled=False):
             share = self._scores(logits).softmax(dim=1)
-            return (share @ self.members[self.own].to(share.dtype).T).clamp(max=1.0)
+            return (share @ self.members[self.own].to(share.dtype).T).clamp_max(1.0)
 
     @torch.no_grad()
     def predict(self, logits: torch.Tensor, *, threshold: float = 0.5) -> torch.Tensor:
@@ -178,50 +184,25 @@ class HierarchicalLoss(torch.nn.Module):
         """
         missed = torch.zeros(self.n_classes, self.n_classes, device=self.weights.device)
         for chosen, weight in zip(self.sets.T, self.weights.float().T, strict=True):
-            missed += weight[:, None] * ~self.members[chosen]
+            missed += weight[:, None] * (1.0 - self.members[chosen])
         return missed
 
     def _scores(self, logits: torch.Tensor) -> torch.Tensor:
         scores = logits if logits.dtype == torch.float64 else logits.float()
+        lowest = torch.finfo(scores.dtype).min
         if self.leaves_only:
-            scores = scores.masked_fill(~self.members.any(dim=0), -torch.inf)
-        return scores
+            scores = scores.masked_fill(self.members[self.everything] == 0, lowest)
+        return scores.clamp_min(lowest)  # -inf becomes a number
 
 
-class _Masses(torch.autograd.Function):
-    """Weighted ``-log`` of the probability of sets of classes.
+def _relative(scores: torch.Tensor) -> torch.Tensor:
+    """Give each probability as a share of the largest: those too small to write are made larger.
 
-    One set per sample at a time, with the gradient on the way: autograd would keep batch x sets x
-    classes. Every set has a maximum of its own, so that no probability is lost below another.
+    The gradient is as if they were not, so that a label of no probability still pulls.
     """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        scores: torch.Tensor,
-        members: torch.Tensor,
-        sets: torch.Tensor,
-        weights: torch.Tensor,
-    ) -> torch.Tensor:
-        scores = scores - scores.amax(dim=1, keepdim=True)
-        total = scores.logsumexp(dim=1, keepdim=True)
-        losses = torch.zeros_like(total)
-        slope = (scores - total).exp_().mul_(weights.sum(dim=1, keepdim=True))
-        outside = ~members
-        for chosen, weight in zip(sets.T, weights.T[:, :, None], strict=True):
-            share = scores.masked_fill(outside[chosen], -torch.inf)
-            top = share.amax(dim=1, keepdim=True)
-            mass = share.sub_(top).exp_().sum(dim=1, keepdim=True)
-            losses += weight * (total - top - mass.log())
-            slope.addcmul_(share, weight / mass, value=-1)
-        ctx.save_for_backward(slope)
-        return losses[:, 0]
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return slope * grads[0][:, None], None, None, None
+    shifted = scores - scores.detach().amax(dim=1, keepdim=True)
+    written = shifted.detach().clamp_min(SMALLEST[scores.dtype])
+    return (written + (shifted - shifted.detach())).exp()
 
 
 def _check_options(

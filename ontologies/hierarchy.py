@@ -209,7 +209,7 @@ def label_hierarchy(
     >>> [cells.labels[i] for i in cells.leaves]
     ['CD4-positive, alpha-beta T cell', 'B cell']
     >>> cells.distance[1].tolist()
-    [2, 0, 4]
+    [3, 0, 6]
     """
     import numpy as np
 

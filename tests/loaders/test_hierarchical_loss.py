@@ -1,0 +1,512 @@
+from __future__ import annotations
+
+import copy
+import os
+import random
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
+
+from corpuscle.errors import InputError
+from corpuscle.loaders import HierarchicalLoss, hierarchy_tensors
+from corpuscle.ontologies import Hierarchy, label_hierarchy, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CELLS = {
+    "T cell": "CL:0000084",
+    "CD4": "CL:0000624",
+    "CD8": "CL:0000625",
+    "B cell": "CL:0000236",
+    "neuron": "CL:0000540",
+    "astrocyte": "CL:0000127",
+    "hepatocyte": "CL:0000182",
+    "leukocyte": "CL:0000738",
+}
+PLACE = {name: i for i, name in enumerate(CELLS)}
+N = len(CELLS)
+ALL_CELLS = sorted(vocabulary("cell_type").labels)
+
+
+@pytest.fixture(scope="module")
+def cells() -> Hierarchy:
+    return label_hierarchy("cell_type", list(CELLS.values()))
+
+
+@pytest.fixture(scope="module")
+def many() -> Hierarchy:
+    """300 cell types: a graph in which most terms have several parents."""
+    return label_hierarchy("cell_type", random.Random(0).sample(ALL_CELLS, 300))
+
+
+def labels(*names: str) -> torch.Tensor:
+    return torch.tensor([PLACE.get(name, -1) for name in names])
+
+
+def confident(*names: str, by: float = 20.0) -> torch.Tensor:
+    """Logits of a model that is sure of these classes, one per sample."""
+    return torch.nn.functional.one_hot(labels(*names), N).float() * by
+
+
+def random_logits(*shape: int, seed: int = 0, spread: float = 3.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return spread * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def reference(
+    hierarchy: Hierarchy, logits: torch.Tensor, label: int, *, strength: float, leaves_only: bool
+) -> float:
+    """The formula, term by term."""
+    n = hierarchy.n_classes
+    rows = [set(row.indices.tolist()) for row in hierarchy.ancestors]
+    ic = hierarchy.information.astype(float)
+    added = [ic[t] - max((ic[a] for a in rows[t] - {t}), default=0.0) for t in range(len(rows))]
+    told = [sum(added[a] for a in rows[c]) for c in range(n)]
+    most = [max((told[c] for c in range(n) if t in rows[c]), default=0.0) for t in range(len(rows))]
+    counted = hierarchy.leaves.tolist() if leaves_only else list(range(n))
+    odds = np.exp(logits.numpy() - logits.max().item())
+    loss, left = 0.0, 1.0
+    for term in sorted(rows[label] - {label}):
+        weight = strength * added[term] / most[term] if most[term] else 0.0
+        left -= weight
+        mass = sum(odds[c] for c in counted if term in rows[c])
+        loss -= weight * np.log(mass / odds[counted].sum())
+    mass = sum(odds[c] for c in counted if label in rows[c])
+    return float(loss - left * np.log(mass / odds[counted].sum()))
+
+
+def loss_of(hierarchy: Hierarchy, **options: Any) -> HierarchicalLoss:
+    return HierarchicalLoss(hierarchy, reduction="none", **options)
+
+
+@pytest.mark.parametrize("leaves_only", [False, True])
+@pytest.mark.parametrize("strength", [0.0, 0.5, 0.9])
+def test_the_loss_is_the_formula(many: Hierarchy, strength: float, leaves_only: bool) -> None:
+    loss = loss_of(many, strength=strength, leaves_only=leaves_only)
+    asked = torch.arange(0, 300, 10)
+    logits = random_logits(30, 300)
+    found = loss(logits, asked)
+    expected = [
+        reference(many, row, label, strength=strength, leaves_only=leaves_only)
+        for row, label in zip(logits, asked.tolist(), strict=True)
+    ]
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_is_that_of_the_loss(cells: Hierarchy) -> None:
+    for leaves_only in (False, True):
+        loss = loss_of(cells, leaves_only=leaves_only)
+        chosen = torch.tensor([*range(N), -1, 0])
+        logits = random_logits(len(chosen), N).requires_grad_()
+        assert torch.autograd.gradcheck(lambda x: loss(x, chosen), logits)  # noqa: B023
+        assert torch.autograd.gradgradcheck(lambda x: loss(x, chosen), logits)  # noqa: B023
+
+
+def test_without_hierarchy_it_is_cross_entropy(cells: Hierarchy) -> None:
+    flat = label_hierarchy("organism", sorted(vocabulary("organism").labels)[:N])
+    leaves = label_hierarchy("cell_type", [CELLS["CD4"], CELLS["B cell"], CELLS["neuron"]])
+    for loss in (HierarchicalLoss(flat), HierarchicalLoss(leaves, strength=0.0)):
+        n = loss.n_classes
+        logits, chosen = random_logits(20, n).float(), torch.arange(20) % (n + 1) - 1
+        expected = cross_entropy(logits, chosen, ignore_index=-1)
+        torch.testing.assert_close(loss(logits, chosen), expected)
+
+
+# The four defects of the published hierarchical loss that this one replaces.
+
+
+def test_defect_a_a_sibling_is_cheaper_than_a_stranger_if_all_labels_are_leaves(
+    cells: Hierarchy,
+) -> None:
+    answers = ("CD4", "CD8", "B cell", "hepatocyte")
+    costs = loss_of(cells)(confident(*answers), labels(*["CD4"] * 4)).tolist()
+    assert costs == sorted(costs)
+    right, sibling, cousin, stranger = costs
+    assert right < 1e-6
+    assert sibling < 0.9 * cousin
+    assert cousin < 0.95 * stranger
+    assert 0.9 * 20 < stranger < 20  # nearly what cross-entropy takes
+
+
+def test_defect_b_a_label_of_one_sample_never_changes_the_loss_of_another(
+    cells: Hierarchy,
+) -> None:
+    loss = loss_of(cells)
+    logits = random_logits(4, N)
+    alone = [loss(logits[i : i + 1], labels("CD8")).item() for i in range(4)]
+    for other in ("CD4", "T cell", "leukocyte", "hepatocyte", "unknown"):
+        together = loss(logits, labels("CD8", other, "CD8", other))
+        assert together[0].item() == pytest.approx(alone[0], rel=1e-12)
+        assert together[2].item() == pytest.approx(alone[2], rel=1e-12)
+
+
+LOSS = """
+import hashlib
+from corpuscle.loaders import HierarchicalLoss
+from corpuscle.ontologies import label_hierarchy, vocabulary
+terms = sorted(vocabulary("cell_type").labels)[::20]
+loss = HierarchicalLoss(label_hierarchy("cell_type", terms))
+total = hashlib.sha256()
+for name, buffer in loss.named_buffers():
+    total.update(name.encode() + buffer.numpy().tobytes())
+print(total.hexdigest())
+"""
+
+
+def test_defect_c_no_order_depends_on_the_hash_seed() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", LOSS],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(digests) == 1
+
+
+def test_defect_d_memory_is_that_of_batch_by_labels(many: Hierarchy) -> None:
+    loss = HierarchicalLoss(many)
+    logits = random_logits(64, 300).float().requires_grad_()
+    with _Sizes(loss.buffers()) as sizes:
+        loss(logits, torch.arange(64)).backward()
+    one = 64 * len(many.terms) * 4
+    n_parents, n_leaves = many.parents_x_leaves.shape
+    assert max(sizes.made) <= one
+    assert sum(sizes.kept) <= 8 * one < 64 * n_parents * n_leaves * 4 / 20
+
+
+class _Sizes(torch.utils._python_dispatch.TorchDispatchMode):
+    """Remembers the bytes of what operations make, and of what is kept for the gradient."""
+
+    def __init__(self, known: Iterable[torch.Tensor]) -> None:
+        super().__init__()
+        self.known = {tensor.untyped_storage().data_ptr() for tensor in known}
+        self.made: list[int] = []
+        self.kept: list[int] = []
+        self.hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor)
+
+    def __enter__(self) -> Self:
+        self.hooks.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self.hooks.__exit__(*error)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self._add(self.made, result)
+        return result
+
+    def _keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        self._add(self.kept, tensor)
+        return tensor
+
+    def _add(self, sizes: list[int], tensor: object) -> None:
+        if (
+            isinstance(tensor, torch.Tensor)
+            and tensor.untyped_storage().data_ptr() not in self.known
+        ):
+            sizes.append(tensor.nbytes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    terms=st.lists(st.sampled_from(ALL_CELLS), min_size=3, max_size=25, unique=True),
+    strength=st.floats(0.05, 0.99),
+)
+def test_an_answer_that_shares_more_ancestors_is_cheaper(terms: list[str], strength: float) -> None:
+    hierarchy = label_hierarchy("cell_type", terms)
+    n = len(terms)
+    loss = loss_of(hierarchy, strength=strength)
+    losses = np.stack(
+        [
+            loss(torch.eye(n, dtype=torch.float64) * 30, torch.full((n,), label)).numpy()
+            for label in range(n)
+        ]
+    )
+    above = [set(row.indices.tolist()) for row in hierarchy.ancestors[:n]]
+    for label in range(n):
+        wrong = [x for x in range(n) if label not in above[x]]
+        for near in wrong:
+            for far in wrong:
+                if above[near] & above[label] > above[far] & above[label]:
+                    assert losses[label, near] < losses[label, far]
+
+
+def test_the_table_of_costs_is_what_confident_wrong_answers_cost(many: Hierarchy) -> None:
+    loss = loss_of(many)
+    costs = loss.costs()
+    sure = torch.eye(300, dtype=torch.float64) * 200
+    for label in (0, 17, 123):
+        found = loss(sure, torch.full((300,), label)) / 200
+        torch.testing.assert_close(found.float(), costs[label], atol=0.02, rtol=0)
+    assert costs.diagonal().max() == 0
+    assert costs.min() >= 0
+    assert costs.max() <= 1 + 1e-5
+
+
+def test_costs_grow_with_distance_and_fall_with_similarity(many: Hierarchy) -> None:
+    from scipy.stats import spearmanr
+
+    leaves = np.ix_(many.leaves, many.leaves)
+    pairs = np.triu_indices(len(many.leaves), 1)
+    costs = HierarchicalLoss(many).costs().numpy()[leaves]
+    np.testing.assert_allclose(costs, costs.T, atol=1e-6)
+    assert spearmanr(costs[pairs], many.lin[leaves][pairs]).statistic < -0.7
+    steps = many.distance[leaves][pairs]
+    means = [costs[pairs][steps == step].mean() for step in range(2, 9)]
+    assert means == sorted(means)
+
+
+def _gradient(hierarchy: Hierarchy, truth: torch.Tensor, **options: Any) -> npt.NDArray[np.float64]:
+    """Slope of the expected loss where the probabilities are the true ones."""
+    logits = truth.log().expand(len(truth), -1).clone().requires_grad_()
+    losses = loss_of(hierarchy, **options)(logits, torch.arange(len(truth)))
+    (truth * losses).sum().backward()
+    assert logits.grad is not None
+    return np.asarray(logits.grad.sum(dim=0))
+
+
+def test_the_expected_loss_is_smallest_at_the_true_probabilities() -> None:
+    terms = random.Random(1).sample(ALL_CELLS, 200)
+    hierarchy = label_hierarchy("cell_type", terms)
+    hierarchy = label_hierarchy("cell_type", [terms[i] for i in hierarchy.leaves])
+    truth = random_logits(hierarchy.n_classes).softmax(dim=0)
+    np.testing.assert_allclose(_gradient(hierarchy, truth), 0.0, atol=1e-7)
+
+
+def test_a_label_at_a_parent_spreads_over_what_is_below(cells: Hierarchy) -> None:
+    logits = random_logits(1, N).requires_grad_()
+    HierarchicalLoss(cells, leaves_only=True, strength=0.0)(logits, labels("T cell")).backward()
+    assert logits.grad is not None
+    share = logits.detach().exp()[0]
+    share[labels("T cell", "leukocyte")] = 0
+    below = labels("CD4", "CD8")
+    expected = share / share.sum()
+    expected[below] -= share[below] / share[below].sum()
+    torch.testing.assert_close(logits.grad[0], expected)
+
+
+def test_a_parent_takes_no_side_between_its_children(cells: Hierarchy) -> None:
+    for leaves_only in (False, True):
+        loss = loss_of(cells, leaves_only=leaves_only)
+        found = loss(confident("CD4", "CD8"), labels("T cell", "T cell"))
+        assert found.tolist() == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_a_parent_has_a_logit_of_its_own_unless_only_leaves_count(cells: Hierarchy) -> None:
+    sure = confident("T cell", "T cell")
+    asked = labels("T cell", "CD4")
+    right, below = loss_of(cells)(sure, asked).tolist()
+    assert right == pytest.approx(0, abs=1e-6)
+    assert below > 5
+    nothing = loss_of(cells, leaves_only=True)(torch.zeros(2, N), asked)
+    torch.testing.assert_close(loss_of(cells, leaves_only=True)(sure, asked), nothing)
+
+
+def test_a_leaf_that_gets_children_keeps_its_logit_and_its_integer() -> None:
+    terms = ["CL:0000084", "CL:0000236"]
+    first = loss_of(label_hierarchy("cell_type", terms), strength=0.0)
+    second = loss_of(label_hierarchy("cell_type", [*terms, CELLS["CD4"]]), strength=0.0)
+    old = random_logits(2, 2)
+    new = torch.cat([old, torch.full((2, 1), -50.0, dtype=torch.float64)], dim=1)
+    asked = torch.tensor([0, 1])
+    torch.testing.assert_close(second(new, asked), first(old, asked))
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_extreme_logits_give_finite_losses_that_pull_the_right_way(
+    cells: Hierarchy, size: float, dtype: torch.dtype
+) -> None:
+    logits = (size * random_logits(50, N, spread=1.0)).to(dtype)
+    for label in range(N):
+        inputs = logits.clone().requires_grad_()
+        losses = loss_of(cells)(inputs, torch.full((50,), label))
+        losses.sum().backward()
+        assert inputs.grad is not None
+        assert torch.isfinite(losses).all()
+        assert torch.isfinite(inputs.grad).all()
+        assert (losses >= 0).all()
+        below = cells.ancestors[:N, [label]].toarray()[:, 0]
+        wrong = losses > 1
+        assert (inputs.grad[:, below].sum(dim=1)[wrong] < -0.05).all()
+
+
+def test_samples_without_label_have_neither_loss_nor_gradient(cells: Hierarchy) -> None:
+    logits = random_logits(3, N)
+    logits[1] = torch.nan
+    logits.requires_grad_()
+    losses = loss_of(cells)(logits, labels("CD4", "unknown", "B cell"))
+    losses.sum().backward()
+    assert logits.grad is not None
+    assert losses[1] == 0
+    assert logits.grad[1].abs().sum() == 0
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("n", [0, 3])
+def test_a_batch_without_labels_costs_nothing(cells: Hierarchy, reduction: Any, n: int) -> None:
+    logits = random_logits(n, N).requires_grad_()
+    found = HierarchicalLoss(cells, reduction=reduction)(logits, torch.full((n,), -1))
+    found.sum().backward()
+    assert logits.grad is not None
+    assert found.sum() == 0
+    assert logits.grad.abs().sum() == 0
+
+
+def test_reductions_and_weights_are_those_of_cross_entropy(cells: Hierarchy) -> None:
+    logits, chosen = random_logits(5, N), labels("CD4", "unknown", "B cell", "T cell", "CD4")
+    weights = torch.arange(1.0, N + 1)
+    each = loss_of(cells)(logits, chosen)
+    weighted = loss_of(cells, class_weights=weights)(logits, chosen)
+    by = torch.tensor([weights[i] if i >= 0 else 0.0 for i in chosen.tolist()])
+    torch.testing.assert_close(weighted, each * by)
+    total = HierarchicalLoss(cells, reduction="sum")(logits, chosen)
+    torch.testing.assert_close(total, each.sum())
+    mean = HierarchicalLoss(cells)(logits, chosen)
+    torch.testing.assert_close(mean, each.sum() / 4)
+    mean = HierarchicalLoss(cells, class_weights=weights)(logits, chosen)
+    torch.testing.assert_close(mean, weighted.sum() / by.sum().double())
+
+
+def test_half_precision_and_autocast_give_the_loss_in_float32(many: Hierarchy) -> None:
+    loss = HierarchicalLoss(many)
+    half = random_logits(64, 300).bfloat16().requires_grad_()
+    asked = torch.arange(64)
+    expected = loss(half.detach().float(), asked)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss(half, asked)
+    found.backward()
+    assert found.dtype == torch.float32
+    assert half.grad is not None
+    assert half.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+
+
+def test_tables_move_with_the_module_and_are_no_part_of_its_state(cells: Hierarchy) -> None:
+    loss = HierarchicalLoss(cells)
+    assert not loss.state_dict()
+    assert not list(loss.parameters())
+    buffers = list(copy.deepcopy(loss).to("meta").buffers())
+    assert len(buffers) == 6
+    assert all(buffer.is_meta for buffer in buffers)
+
+
+def test_repr_says_what_it_was_made_with(cells: Hierarchy) -> None:
+    assert repr(HierarchicalLoss(cells, strength=0.5)) == (
+        "HierarchicalLoss(cell_type, n_classes=8, strength=0.5, leaves_only=False, "
+        f"reduction='mean', hierarchy={cells.content_hash[:12]})"
+    )
+
+
+def test_probabilities_of_a_parent_include_what_is_below(cells: Hierarchy) -> None:
+    for leaves_only in (False, True):
+        loss = HierarchicalLoss(cells, leaves_only=leaves_only)
+        found = loss.probabilities(torch.zeros(1, N))[0]
+        n = 6 if leaves_only else 8
+        own = 0 if leaves_only else 1
+        expected = {"CD4": 1, "T cell": 2 + own, "leukocyte": 3 + 2 * own, "neuron": 1}
+        for name, count in expected.items():
+            assert found[PLACE[name]].item() == pytest.approx(count / n)
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold", "expected"),
+    [
+        ({"CD4": 10.0}, 0.5, "CD4"),
+        ({"CD4": 10.0, "CD8": 10.0}, 0.6, "T cell"),
+        ({"CD4": 10.0, "CD8": 10.0, "B cell": 10.0}, 0.9, "leukocyte"),
+        ({"CD4": 10.0, "neuron": 10.0}, 0.6, "unknown"),
+        ({"T cell": 10.0}, 0.5, "T cell"),
+    ],
+)
+def test_a_prediction_backs_off_to_a_parent(
+    cells: Hierarchy, scores: dict[str, float], threshold: float, expected: str
+) -> None:
+    logits = torch.zeros(1, N)
+    for name, value in scores.items():
+        logits[0, PLACE[name]] = value
+    found = HierarchicalLoss(cells).predict(logits, threshold=threshold)
+    assert found.tolist() == labels(expected).tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strength": 1.0}, "strength is 1.0"),
+        ({"strength": -0.1}, "strength is -0.1"),
+        ({"strength": float("nan")}, "strength is nan"),
+        ({"class_weights": torch.ones(3)}, r"shape \(3,\); 8 are needed"),
+        ({"reduction": "average"}, "Choose from none, mean, sum"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(
+    cells: Hierarchy, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        HierarchicalLoss(cells, **options)
+
+
+@pytest.mark.parametrize(
+    ("logits", "chosen", "message"),
+    [
+        (torch.zeros(2, 7), torch.zeros(2, dtype=torch.int64), "one logit per class integer"),
+        (torch.zeros(2, N), torch.zeros(3, dtype=torch.int64), "one logit per class integer"),
+        (torch.zeros(2, N), torch.zeros(2, 1, dtype=torch.int64), "one logit per class integer"),
+        (torch.zeros(2, N), torch.zeros(2), "int64 are needed"),
+        (torch.zeros(2, N, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), "floats and"),
+        (torch.zeros(2, N), torch.tensor([0, N]), "Labels run from 0 to 8; -1 to 7"),
+        (torch.zeros(2, N), torch.tensor([0, -2]), "Labels run from -2 to 0"),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused(
+    cells: Hierarchy, logits: torch.Tensor, chosen: torch.Tensor, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        HierarchicalLoss(cells)(logits, chosen)
+
+
+def test_a_hierarchy_as_tensors(cells: Hierarchy) -> None:
+    found = hierarchy_tensors(cells, device="cpu")
+    assert found["leaves"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert found["ancestors"].shape == (N, len(cells.terms))
+    assert found["parents_x_leaves"].sum().item() == cells.parents_x_leaves.nnz
+    assert found["parents"][:2].tolist() == [0, 7]
+    assert found["distance"].dtype == found["depth"].dtype == torch.uint8
+    assert found["lin"].dtype == torch.float16
+    assert found["information"].tolist() == cells.information.tolist()
+
+
+def test_a_model_learns_from_leaves_and_parents() -> None:
+    """Half of the labels are given at a parent; the kinds are told apart all the same."""
+    torch.manual_seed(0)
+    hierarchy = label_hierarchy("cell_type", list(CELLS.values()))
+    loss = HierarchicalLoss(hierarchy)
+    kinds = labels("CD4", "CD8", "B cell", "hepatocyte").repeat(64)
+    parents = torch.where(kinds < 3, PLACE["T cell"], PLACE["leukocyte"])
+    asked = torch.where((torch.arange(256) // 4 % 2 == 0) | (kinds == 6), kinds, parents)
+    x = torch.nn.functional.one_hot(kinds, N).float() + 0.3 * torch.randn(256, N)
+    model = torch.nn.Linear(N, N)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss(model(x), asked).backward()
+        optimizer.step()
+    right = loss.predict(model(x)) == kinds
+    assert right.float().mean() > 0.95
