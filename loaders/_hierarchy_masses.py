@@ -17,10 +17,13 @@ __all__ = ["Masses", "masses_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masses:
-    """Sets of classes whose probability counts, and how much each counts for a label."""
+    """Sets of classes whose probability counts, and how much each counts for a label.
+
+    The first sets are the single classes, by their integers; those of several classes follow.
+    """
 
     members: npt.NDArray[np.bool_]
-    """Classes of each set, no two sets the same. Shape ``(n_sets, n_classes)``."""
+    """Classes of each set of several, no two the same. Shape ``(n_several, n_classes)``."""
     everything: int
     """The set of all classes that have a probability of their own."""
     own: npt.NDArray[np.int64]
@@ -50,13 +53,17 @@ def masses_of(hierarchy: Hierarchy, *, strength: float, leaves_only: bool) -> Ma
         members[:, ~hierarchy.is_leaf] = False
     members = np.vstack([members, members.any(axis=0)])
     packed = np.packbits(members, axis=1)
-    _, first, set_of = np.unique(packed, axis=0, return_index=True, return_inverse=True)
-    members, (*of_terms, everything) = members[first], set_of.reshape(-1).tolist()
+    _, first, place = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    members = members[first]
+    several = members.sum(axis=1) != 1
+    number = np.where(several, n + np.cumsum(several) - 1, members.argmax(axis=1))
+    *of_terms, everything = number[place.reshape(-1)].tolist()
+    members = members[several]
 
     weight = above * (strength * term_weights(hierarchy))
     np.fill_diagonal(weight, 0.0)
     np.fill_diagonal(weight, 1.0 - weight.sum(axis=1))
-    per_set = np.zeros((n, len(members)))
+    per_set = np.zeros((n, n + len(members)))
     np.add.at(per_set.T, of_terms, weight.T)
     per_set[:, everything] = 0.0  # its probability is 1
 

@@ -68,6 +68,7 @@ class HierarchicalLoss(torch.nn.Module):
     """
 
     members: torch.Tensor
+    ignored: torch.Tensor
     own: torch.Tensor
     sets: torch.Tensor
     weights: torch.Tensor
@@ -95,6 +96,7 @@ class HierarchicalLoss(torch.nn.Module):
         self.everything = masses.everything
         buffers = {
             "members": torch.from_numpy(masses.members).float(),
+            "ignored": torch.from_numpy(~hierarchy.is_leaf & leaves_only),
             "own": torch.from_numpy(masses.own),
             "sets": torch.from_numpy(masses.sets),
             "weights": torch.from_numpy(masses.weights).float(),
@@ -137,7 +139,7 @@ class HierarchicalLoss(torch.nn.Module):
         known = labels.clamp_min(0)
         scores = self._scores(logits).masked_fill(~labelled[:, None], 0.0)
         with torch.autocast(scores.device.type, enabled=False):
-            mass = _relative(scores) @ self.members.to(scores.dtype).T
+            mass = self._masses(_relative(scores))
         # the total is one of the sets: rounded like them, it is at least as large
         surprise = mass[:, self.everything, None].log() - mass.gather(1, self.sets[known]).log()
         losses = (self.weights[known].to(scores.dtype) * surprise).sum(dim=1)
@@ -159,8 +161,8 @@ class HierarchicalLoss(torch.nn.Module):
         Shape ``(batch, n_classes)``; those of a class and of one below it do not sum up.
         """
         with torch.autocast(logits.device.type, enabled=False):
-            share = self._scores(logits).softmax(dim=1)
-            return (share @ self.members[self.own].to(share.dtype).T).clamp_max(1.0)
+            mass = self._masses(self._scores(logits).softmax(dim=1))
+            return mass[:, self.own].clamp_max(1.0)
 
     @torch.no_grad()
     def predict(self, logits: torch.Tensor, *, threshold: float = 0.5) -> torch.Tensor:
@@ -182,17 +184,23 @@ class HierarchicalLoss(torch.nn.Module):
         -------
         Label by answer, 0 to 1. Shape ``(n_classes, n_classes)``, float32.
         """
-        missed = torch.zeros(self.n_classes, self.n_classes, device=self.weights.device)
+        answers = torch.eye(self.n_classes, device=self.members.device)
+        outside = 1.0 - self._masses(answers).T
+        missed = torch.zeros_like(answers)
         for chosen, weight in zip(self.sets.T, self.weights.float().T, strict=True):
-            missed += weight[:, None] * (1.0 - self.members[chosen])
+            missed += weight[:, None] * outside[chosen]
         return missed
 
     def _scores(self, logits: torch.Tensor) -> torch.Tensor:
         scores = logits if logits.dtype == torch.float64 else logits.float()
         lowest = torch.finfo(scores.dtype).min
         if self.leaves_only:
-            scores = scores.masked_fill(self.members[self.everything] == 0, lowest)
+            scores = scores.masked_fill(self.ignored, lowest)
         return scores.clamp_min(lowest)  # -inf becomes a number
+
+    def _masses(self, share: torch.Tensor) -> torch.Tensor:
+        """Sum what each class has over each set. Shape ``(batch, n_sets)``."""
+        return torch.cat([share, share @ self.members.to(share.dtype).T], dim=1)
 
 
 def _relative(scores: torch.Tensor) -> torch.Tensor:

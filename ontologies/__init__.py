@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELDS",
     "GENE_RELEASES",
-    "Hierarchy",
     "NO_PATH",
     "ORGANISMS",
+    "Hierarchy",
     "Ontology",
     "Organism",
     "OrganismEvidence",

@@ -84,18 +84,22 @@ class Terms:
 
         Returns
         -------
-        Of the ontologies that were needed: current id by replaced id, sorted, where one of both is
-        among the classes.
+        Current id by replaced id, sorted: of classes that were replaced, and of what leads to a
+        class through the ontologies that were needed.
         """
-        known = set(classes)
-        found = {}
+        into: dict[str, list[str]] = {}
         for store in self.stores.values():
             for term in store.terms:
-                if not store.is_current(term):
-                    target = current_id(term)
-                    if target is not None and (term in known or target in known):
-                        found[term] = target
-        return dict(sorted(found.items()))
+                target = None if store.is_current(term) else store.replaced_by(term)
+                if target is not None:
+                    into.setdefault(target, []).append(term)
+        reached: set[str] = set()
+        front = set(classes)
+        while front := front - reached:
+            reached |= front
+            front = {term for target in front for term in into.get(target, ())}
+        targets = {term: current_id(term) for term in sorted(reached)}
+        return {term: t for term, t in targets.items() if t is not None and t != term}
 
     def releases(self) -> dict[str, str]:
         """Give the release of every ontology that was needed, by prefix, sorted."""
