@@ -94,4 +94,6 @@ def term_weights(hierarchy: Hierarchy) -> npt.NDArray[np.float64]:
     added = information - np.where(strict, information, 0.0).max(axis=1)
     above = hierarchy.ancestors[: hierarchy.n_classes].toarray()
     most = np.where(above, (above @ added)[:, None], 0.0).max(axis=0)
-    return np.divide(added, most, out=np.zeros_like(added), where=most > 0)
+    weights = np.zeros(len(added))
+    np.divide(added, most, out=weights, where=most > 0)
+    return weights
