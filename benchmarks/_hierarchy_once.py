@@ -31,7 +31,7 @@ def main(way: str, n: int) -> None:
 
 
 def build(field: str, n_classes: int) -> dict[str, float]:
-    """Build, save and load the hierarchy of this many terms of a field, ontologies not loaded."""
+    """Build, save and load the hierarchy of this many terms of a field whose ontology is loaded."""
     terms = _sample(FIELDS[field](), n_classes)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

@@ -46,6 +46,6 @@ def run(*, quick: bool) -> Result:
             "same loss over batch x parents x leaves, 'flat' is cross-entropy. Hierarchies: "
             + ", ".join(f"{n} classes of {field}" for field, n in CLASSES.items())
             + (", a tenth of them here." if quick else ".")
-            + " Building includes loading the ontologies."
+            + " The ontologies are loaded before."
         ),
     )

@@ -36,8 +36,10 @@ class HierarchicalLoss(torch.nn.Module):
     - a confident wrong answer :math:`x` costs :math:`1 - \beta \sum_{a \succeq x,\, a \succ y} w_a`
       of what it costs in cross-entropy: less the more the two have in common; see `costs`;
     - a label at a parent asks for the parent's mass, however that is spread over what is below;
-    - the expected loss is smallest if the probabilities are the true ones: the weights
-      :math:`v_{ya}` of each label sum to 1, and above the label they do not depend on it;
+    - the expected loss of cells labelled at leaves is smallest if the probabilities are the true
+      ones: the weights :math:`v_{ya}` of each label sum to 1, and above the label they do not
+      depend on it. Labels at a parent do not change that if it does not depend on the leaf which
+      cells are labelled there;
     - the loss of a sample depends on nothing but its logits and its label.
 
     On a tree this is the hierarchical cross-entropy of Bertinetto et al. (2020, "Making Better
