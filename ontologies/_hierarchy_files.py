@@ -70,6 +70,9 @@ def save(hierarchy: Hierarchy, folder: Path) -> Path:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(folder)
+        parent = os.open(folder.parent, os.O_RDONLY)
+        os.fsync(parent)
+        os.close(parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

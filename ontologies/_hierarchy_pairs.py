@@ -71,12 +71,11 @@ def pairs(
     shortest = np.full((n, n), _FAR, dtype=np.uint16)
     shared = np.zeros((n, n))
     for place in np.argsort(information, kind="stable"):  # whoever tells more has the last word
-        if members := below.get(terms[place]):
-            classes, ways_up = np.array(members, dtype=np.int64).T
-            square = np.ix_(classes, classes)
-            way = np.minimum(ways_up[:, None] + ways_up, _FAR - 1).astype(np.uint16)
-            shortest[square] = np.minimum(shortest[square], way)
-            shared[square] = information[place]
+        classes, ways_up = np.array(below[terms[place]], dtype=np.int64).T
+        square = np.ix_(classes, classes)
+        way = np.minimum(ways_up[:, None] + ways_up, _FAR - 1).astype(np.uint16)
+        shortest[square] = np.minimum(shortest[square], way)
+        shared[square] = information[place]
     both = information[:n, None] + information[:n]
     lin = np.divide(2 * shared, both, out=np.zeros((n, n)), where=both > 0)
     np.fill_diagonal(lin, 1.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
 from .fields import vocabulary
-from .terms import current_id, ontology_of, ontology_versions
+from .terms import current_id, ontology_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,8 +103,7 @@ class Terms:
 
     def releases(self) -> dict[str, str]:
         """Give the release of every ontology that was needed, by prefix, sorted."""
-        versions = ontology_versions()
-        return {prefix: versions[prefix] for prefix in sorted(self.stores)}
+        return {prefix: self.stores[prefix].version for prefix in sorted(self.stores)}
 
     def _find_above(self, term: str) -> dict[str, int]:
         if SEVERAL in term:
