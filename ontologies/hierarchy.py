@@ -47,7 +47,7 @@ class Hierarchy:
     ancestors: sparse.csr_matrix
     """Whether the column's term is the row's or above it. Shape ``(n_terms, n_terms)``, bool."""
     depth: npt.NDArray[np.uint8]
-    """Steps from each term up to the farthest term above it. Shape ``(n_terms,)``."""
+    """Steps from each term up to the nearest root. Shape ``(n_terms,)``."""
     information: npt.NDArray[np.float32]
     """Information content of each term, in nats. Shape ``(n_terms,)``."""
     distance: npt.NDArray[np.uint8]
@@ -220,6 +220,7 @@ def label_hierarchy(
     only_above = set[str]().union(*(found.above(term) for term in terms)).difference(terms)
     every = (*terms, *sorted(only_above))
     above = [found.above(term) for term in every]
+    roots = {term for term, ways in zip(every, above, strict=True) if not ways}
     information = np.array([found.information(term) for term in every], dtype=np.float64)
     distance, lin = pairs(every, above[: len(terms)], information)
     return Hierarchy(
@@ -228,7 +229,7 @@ def label_hierarchy(
         labels=tuple(found.label(term) for term in every),
         n_classes=len(terms),
         ancestors=closure(every, above),
-        depth=np.array([max(ways.values(), default=0) for ways in above], dtype=np.uint8),
+        depth=np.array([_depth(ways, roots) for ways in above], dtype=np.uint8),
         information=information.astype(np.float32),
         distance=distance,
         lin=lin,
@@ -236,6 +237,10 @@ def label_hierarchy(
         releases=found.releases(),
         n_cells=None if counts is None else np.array([counts.get(t, 0) for t in terms], np.int64),
     )
+
+
+def _depth(ways: Mapping[str, int], roots: set[str]) -> int:
+    return min((n for term, n in ways.items() if term in roots), default=0)
 
 
 def _check(field: str, terms: Sequence[str], counts: Mapping[str, int]) -> None:
