@@ -8,8 +8,10 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
     from .corpus import Corpus, DatasetRef, obs_column
+    from .hierarchical_loss import HierarchicalLoss
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
     from .recording import Recording
@@ -20,8 +22,10 @@ __all__ = [
     "CorpusLoader",
     "DatasetRef",
     "ExposureLedger",
+    "HierarchicalLoss",
     "MappedCorpus",
     "Recording",
+    "hierarchy_tensors",
     "obs_column",
 ]
 
@@ -31,8 +35,10 @@ _HOMES = {
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",
     "ExposureLedger": "ledger",
+    "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",
     "Recording": "recording",
+    "hierarchy_tensors": "_hierarchy_tensors",
     "obs_column": "corpus",
 }
 

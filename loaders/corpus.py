@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import InputError, NotFoundError, SchemaError
-from ..ontologies import FIELDS
+from ..ontologies import FIELDS, label_hierarchy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from ..ontologies import Hierarchy
     from ._mapped import MappedCorpus
     from .loader import CorpusLoader
 
@@ -213,6 +214,28 @@ class Corpus:
             drop_last=drop_last,
             genes=genes,
         )
+
+    def hierarchy(self, field: str) -> Hierarchy:
+        """Build the hierarchy of a field's classes, for `HierarchicalLoss` and metrics.
+
+        The ontologies of this installation say what is above what. What they said when the corpus
+        was collected is registered with it, as ``hierarchies/NAME/FIELD``: see `Hierarchy.load`.
+
+        Raises
+        ------
+        InputError
+            If there is no such field, or the corpus has no classes of it.
+        NotFoundError
+            If a class is of no ontology here.
+        """
+        obs_column(field)
+        if field not in self.classes:
+            msg = (
+                f"Corpus {self.uid} has no classes of {field!r}. It has: "
+                f"{', '.join(self.classes) or 'none'}."
+            )
+            raise InputError(msg, {"field": field})
+        return label_hierarchy(field, self.classes[field])
 
     def mapped(
         self, *, join: Literal["inner", "outer"] | None = "outer", **options: Any

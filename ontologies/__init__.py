@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .ages import Age, parse_age
     from .fields import FIELDS, Vocabulary, vocabulary
     from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
     from .ids import normal_id
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELDS",
     "GENE_RELEASES",
+    "NO_PATH",
     "ORGANISMS",
     "Age",
+    "Hierarchy",
     "Ontology",
     "Organism",
     "OrganismEvidence",
@@ -32,6 +35,7 @@ __all__ = [
     "gene_table",
     "get_organism",
     "infer_organism",
+    "label_hierarchy",
     "map_labels",
     "normal_id",
     "ontology",
@@ -47,6 +51,8 @@ _HOMES = {
     "parse_age": "ages",
     "FIELDS": "fields",
     "GENE_RELEASES": "genes",
+    "Hierarchy": "hierarchy",
+    "NO_PATH": "hierarchy",
     "ORGANISMS": "organisms",
     "Ontology": "terms",
     "Organism": "organisms",
@@ -56,6 +62,7 @@ _HOMES = {
     "gene_table": "genes",
     "get_organism": "organisms",
     "infer_organism": "organism_evidence",
+    "label_hierarchy": "hierarchy",
     "map_labels": "labels",
     "normal_id": "ids",
     "ontology": "terms",

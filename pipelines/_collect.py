@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError
 from ..loaders import Corpus, DatasetRef
-from ..ontologies import FIELDS, get_organism
+from ..ontologies import FIELDS, get_organism, label_hierarchy
 from ._ingest import DATASETS
 from ._lamin import connect, insert, transaction
 from ._registrar import (
@@ -25,10 +25,12 @@ from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 STEP = "corpuscle/collect"
 MANIFESTS = "manifests/"
+HIERARCHIES = "hierarchies/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +196,9 @@ def _write(corpus: Corpus, artifact_ids: Sequence[int], query: dict[str, Any]) -
             description=f"Datasets and classes of {corpus.name}@{corpus.version}",
             kind="manifest",
         )
-        run = NewRun(step=STEP, params=params, input_ids=artifact_ids, outputs=[manifest])
-        ((registered,),) = register([run])
+        outputs = [manifest, *_hierarchies(corpus, folder)]
+        run = NewRun(step=STEP, params=params, input_ids=artifact_ids, outputs=outputs)
+        ((registered, *_),) = register([run])
     hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
     ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
     insert(
@@ -214,6 +217,20 @@ def _write(corpus: Corpus, artifact_ids: Sequence[int], query: dict[str, Any]) -
     collection = ln.Collection.objects.get(uid=corpus.uid)
     links = {"collection_id": collection.id, "artifact_id": list(artifact_ids)}
     insert(ln.Collection.artifacts.through, links, n_rows=len(artifact_ids))
+
+
+def _hierarchies(corpus: Corpus, folder: Path) -> Iterator[NewFile]:
+    """Write the hierarchy of every field with more than one class."""
+    for field, terms in corpus.classes.items():
+        if len(terms) > 1:
+            hierarchy = label_hierarchy(field, terms)
+            yield NewFile(
+                key=f"{HIERARCHIES}{corpus.name}/{field}",
+                staged=hierarchy.save(folder / field),
+                suffix="",
+                description=f"Hierarchy of {len(terms):,} classes of {field}",
+                kind="hierarchy",
+            )
 
 
 def read_manifest(collection: Any) -> dict[str, Any]:

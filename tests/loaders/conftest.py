@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import shutil
 import tempfile
 import warnings
@@ -15,6 +16,9 @@ import pytest
 from scipy import sparse
 
 from corpuscle.loaders import Corpus, DatasetRef, obs_column
+from corpuscle.ontologies import Hierarchy, label_hierarchy
+
+from .cell_types import ALL_CELLS, CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,3 +196,14 @@ def expected_labels() -> Callable[[Sequence[int]], list[int]]:
         for row in range(part.n_cells)
     ]
     return lambda cells: [codes[cell] for cell in cells]
+
+
+@pytest.fixture(scope="session")
+def cells() -> Hierarchy:
+    return label_hierarchy("cell_type", list(CELLS.values()))
+
+
+@pytest.fixture(scope="session")
+def many() -> Hierarchy:
+    """300 cell types: a graph in which most terms have several parents."""
+    return label_hierarchy("cell_type", random.Random(0).sample(ALL_CELLS, 300))

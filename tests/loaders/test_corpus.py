@@ -9,7 +9,7 @@ import pytest
 
 import corpuscle.loaders
 from corpuscle.errors import InputError, NotFoundError, SchemaError
-from corpuscle.loaders import Corpus, obs_column
+from corpuscle.loaders import Corpus, HierarchicalLoss, obs_column
 from corpuscle.ontologies import FIELDS
 
 if TYPE_CHECKING:
@@ -128,3 +128,32 @@ def test_loader_passes_every_argument_on(corpus: Corpus, expected_x: Callable[..
     assert (len(loader), loader.seed, loader.genes) == (3, 3, ("ENSG2",))
     assert batch["X"].tolist() == expected_x(range(5), ["ENSG2"]).tolist()
     assert batch["sex"].tolist() == [1, 0, -1, 1, 0]
+
+
+def test_a_hierarchy_has_the_class_integers_of_the_corpus(corpus: Corpus) -> None:
+    hierarchy = corpus.hierarchy("cell_type")
+    assert hierarchy.classes == corpus.classes["cell_type"]
+    assert hierarchy.labels[:3] == ("T cell", "B cell", "neuron")
+    assert corpus.hierarchy("tissue_type").classes == ("tissue", "cell culture")
+
+
+def test_a_batch_goes_into_the_hierarchical_loss_as_it_is(corpus: Corpus) -> None:
+    import torch
+
+    loss = HierarchicalLoss(corpus.hierarchy("cell_type"))
+    batch = next(iter(corpus.loader(16, labels=["cell_type"], shuffle=False)))
+    logits = torch.zeros(16, 3, requires_grad=True)
+    value = loss(logits, batch["cell_type"])
+    value.backward()
+    assert logits.grad is not None
+    assert 0 < value.item() < torch.tensor(3.0).log().item()  # T and B cells are half right
+    assert logits.grad[batch["cell_type"] < 0].abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [("disease", "has no classes of 'disease'"), ("colour", "'colour' is not a label")],
+)
+def test_a_field_without_classes_has_no_hierarchy(corpus: Corpus, field: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        corpus.hierarchy(field)

@@ -6,6 +6,7 @@ import pytest
 
 import corpuscle as cp
 from corpuscle.errors import NotFoundError
+from corpuscle.ontologies import Hierarchy
 from corpuscle.pipelines import collect, find_datasets, ingest
 
 from .conftest import write_h5ad
@@ -97,6 +98,39 @@ def test_class_integers_keep_their_meaning_over_versions(files: Path) -> None:
         "CL:0000084",
         "CL:0000236",
     )
+
+
+def test_hierarchies_of_a_version_are_registered_with_its_run(ln: Any, files: Path) -> None:
+    made = collect("atlas")
+    run = ln.Collection.get(made.uid).run
+    found = run.output_artifacts.filter(key__startswith="hierarchies/atlas/").order_by("key")
+    corpus = cp.open_corpus("atlas")
+    several = sorted(field for field, terms in corpus.classes.items() if len(terms) > 1)
+    assert [a.key.removeprefix("hierarchies/atlas/") for a in found] == several
+    assert {"cell_type", "organism"} <= set(several)
+    hierarchy = Hierarchy.load(found.get(key="hierarchies/atlas/cell_type").path)
+    assert hierarchy.classes == corpus.classes["cell_type"]
+    assert hierarchy.content_hash == corpus.hierarchy("cell_type").content_hash
+
+
+def test_a_version_continues_the_hierarchy_of_the_one_before(ln: Any, files: Path) -> None:
+    collect("atlas", patterns=["a"])
+    collect("atlas")
+    chain = ln.Artifact.objects.filter(key="hierarchies/atlas/cell_type").order_by("id")
+    first, second = (Hierarchy.load(artifact.path) for artifact in chain)
+    second.extends(first)
+    assert second.n_classes > first.n_classes
+    assert [artifact.version_tag for artifact in chain] == ["1", "2"]
+
+
+def test_a_hierarchy_that_did_not_change_is_registered_once(ln: Any, files: Path) -> None:
+    collect("atlas")
+    write_h5ad(files / "b.h5ad", cell_types=("neuron",), seed=7)
+    list(ingest([files]))
+    made = collect("atlas")
+    assert made.version == "2"
+    (artifact,) = ln.Artifact.objects.filter(key="hierarchies/atlas/cell_type")
+    assert artifact.recreating_runs.get() == ln.Collection.get(made.uid).run
 
 
 def test_a_dry_run_makes_nothing(files: Path, corpuscle: Callable[..., Done]) -> None:
