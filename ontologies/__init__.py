@@ -11,7 +11,8 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .fields import FIELDS, Vocabulary, vocabulary
-    from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .gene_tables import GENE_RELEASES, gene_table, gene_versions, use_gene_tables
+    from .genes import resolve_genes
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
@@ -27,6 +28,7 @@ __all__ = [
     "Vocabulary",
     "current_id",
     "gene_table",
+    "gene_versions",
     "get_organism",
     "infer_organism",
     "map_labels",
@@ -34,19 +36,21 @@ __all__ = [
     "ontology",
     "ontology_versions",
     "resolve_genes",
+    "use_gene_tables",
     "vocabulary",
 ]
 
 _HOMES = {
     "FIELDS": "fields",
-    "GENE_RELEASES": "genes",
+    "GENE_RELEASES": "gene_tables",
     "ORGANISMS": "organisms",
     "Ontology": "terms",
     "Organism": "organisms",
     "OrganismEvidence": "organism_evidence",
     "Vocabulary": "fields",
     "current_id": "terms",
-    "gene_table": "genes",
+    "gene_table": "gene_tables",
+    "gene_versions": "gene_tables",
     "get_organism": "organisms",
     "infer_organism": "organism_evidence",
     "map_labels": "labels",
@@ -54,6 +58,7 @@ _HOMES = {
     "ontology": "terms",
     "ontology_versions": "terms",
     "resolve_genes": "genes",
+    "use_gene_tables": "gene_tables",
     "vocabulary": "fields",
 }
 

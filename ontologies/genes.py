@@ -2,87 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
-from ..errors import NotFoundError
+import numpy as np
+
+from .gene_form import FLAGS
+from .gene_names import ALIAS, PREVIOUS, SYMBOL, Names, names_of
+from .gene_tables import gene_file, table_path
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
+from .other_features import OTHER_FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
-    _Rows: TypeAlias = npt.NDArray[np.intp]
-    _Objects: TypeAlias = npt.NDArray[np.object_]
+    _Rows = npt.NDArray[np.intp]
+    _Mask = npt.NDArray[np.bool_]
 
-__all__ = ["GENE_RELEASES", "gene_table", "resolve_genes"]
+__all__ = ["resolve_genes"]
 
-GENE_RELEASES: Mapping[str, str] = MappingProxyType(
-    {
-        "caenorhabditis_elegans": "ensembl-114",
-        "callithrix_jacchus": "ensembl-114",
-        "danio_rerio": "ensembl-114",
-        "drosophila_melanogaster": "ensembl-114",
-        "ercc": "ercc",
-        "gorilla_gorilla": "ensembl-114",
-        "homo_sapiens": "gencode-48",
-        "macaca_fascicularis": "ensembl-114",
-        "macaca_mulatta": "ensembl-114",
-        "microcebus_murinus": "ensembl-114",
-        "mus_musculus": "gencode-M37",
-        "oryctolagus_cuniculus": "ensembl-114",
-        "pan_troglodytes": "ensembl-114",
-        "rattus_norvegicus": "ensembl-114",
-        "sars_cov_2": "ensembl-101",
-        "sus_scrofa": "ensembl-114",
-    }
-)
-"""Release of the annotation each gene table comes from, by name of the table."""
-
-_DATA = Path(__file__).resolve().parent / "data"
 _VERSIONED = r"^(ENS[A-Z]*G\d{11})\.\d+$"
-_MADE_UNIQUE = r"^(.+)-\d+$"
+_COPY_ON_Y = r"^(ENSG\d{11})(?:\.\d+)?_PAR_Y$"
+_MADE_UNIQUE = r"^(.+)[-.]\d+$"
 _ID_SHAPE = r"^(\D.*?)\d{5,11}(?:\.\d+)?$"
 _RETIRED_PROBE = "DEPRECATED_"
 
 
-def gene_table(organism: str) -> pd.DataFrame:
-    """Give the genes of an organism.
-
-    Parameters
-    ----------
-    organism
-        Any name `get_organism` accepts; also ``ercc`` and ``sars_cov_2`` or their taxon ids.
-
-    Returns
-    -------
-    One row per gene, index ``gene_id`` in ascending order; columns ``symbol`` (null if the gene
-    has none), ``biotype``, ``is_mito`` (nullable boolean; null means not known). A copy.
-
-    Raises
-    ------
-    NotFoundError
-        If the organism is unknown or no table of its genes is shipped.
-    """
-    guests = {name: g for g in GUESTS for name in (g.taxon_id, g.genes, g.name, g.common)}
-    return _read_table(_table_of(guests.get(organism) or get_organism(organism))).copy()
-
-
-def resolve_genes(features: Sequence[str], *, organism: str) -> pd.DataFrame:
+def resolve_genes(
+    features: Sequence[str], *, organism: str, symbols: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Find the gene of every feature, and say how it was found.
 
     Methods in order of trust; the first that knows the feature decides:
 
-    - ``id``: a stable id of the organism, of an ERCC spike-in or of SARS-CoV-2
-    - ``id_version``: an Ensembl id whose version was cut off
-    - ``symbol``: a symbol, ``symbol_case``: a symbol if case is ignored
+    - ``id``: a stable id of the organism, of an ERCC spike-in or of SARS-CoV-2; ``id_version``: an
+      Ensembl id whose version was cut off
+    - ``par_copy``: ``ENSG..._PAR_Y``, the copy on Y, under the id it has now; the gene on X if it
+      has none
+    - ``retired_id``: an id that another gene has replaced; ``retired_id_symbol``: one of which
+      that is not known, by the file's own symbol of that row
+    - ``retired``: an id, or the name of a gene, that there is no more
+    - ``release_symbol``: a symbol that meant another gene, or one gene instead of several, in the
+      annotation that the file was made with: the one that knows most of its symbols
+    - ``symbol``; ``symbol_par``: a symbol that a gene on X shares with its copy on Y alone: the
+      gene on X; ``previous_symbol``; ``alias``: if it is nobody's current symbol
+    - ``symbol_case``, ``previous_symbol_case``, ``alias_case``: the same without regard to case
     - ``symbol_made_unique``: a symbol of the file, told from its twin by ``-1``, ``-2``, ...
+    - ``transgene``, ``antibody``, ``peak``: nothing, because it is no gene of an organism
     - ``other_organism``, ``deprecated``, ``none``: nothing, because the id belongs to another
       organism, the probe was withdrawn, or nobody knows the text
 
@@ -92,39 +63,43 @@ def resolve_genes(features: Sequence[str], *, organism: str) -> pd.DataFrame:
         What the file says, one text per feature. Repetitions are fine.
     organism
         Any name `get_organism` accepts.
+    symbols
+        The file's symbols of the same features, if `features` are ids.
 
     Returns
     -------
     One row per feature, in order. Columns ``source_id``, ``gene_id``, ``symbol``, ``biotype``,
-    ``is_mito`` (nullable boolean), ``organism_ontology_term_id``, ``outcome`` (``resolved``,
-    ``ambiguous`` or ``unknown``), ``method``, ``candidates`` (tuple of gene ids; of an ambiguous
-    feature only). What is not resolved has None instead of a gene: nothing is guessed.
+    ``is_mito``, ``is_ribo``, ``is_hb`` (nullable booleans), ``kind`` (``endogenous``,
+    ``spike-in``, ``virus``, ``transgene``, ``antibody``, ``peak`` or None),
+    ``organism_ontology_term_id``, ``outcome`` (``resolved``, ``ambiguous`` or ``unknown``),
+    ``method``, ``candidates`` (tuple of gene ids; of an ambiguous feature only). What is not
+    resolved has None instead of a gene: nothing is guessed.
 
     Raises
     ------
     NotFoundError
-        If the organism is unknown or no table of its genes is shipped.
+        If the organism is unknown or there is no table of its genes.
+    ValueError
+        If there are not as many `symbols` as `features`.
 
     Examples
     --------
-    >>> resolve_genes(["ENSG00000141510.18", "CSF2RA"], organism="human").outcome.tolist()
+    >>> resolve_genes(["ENSG00000141510.18", "Y_RNA"], organism="human").outcome.tolist()
     ['resolved', 'ambiguous']
     """
     import pandas as pd
 
     known = get_organism(organism)
-    genes = _genes_of(known)
+    genes = _genes_of(known, table_path(known))
     source = pd.Series(list(features), dtype=object)
     found = _Findings.empty(len(source))
-    found.refuse(source.str.startswith(_RETIRED_PROBE, na=False), "deprecated")
-    found.by_id(genes.rows_of(source), "id")
-    found.by_id(genes.rows_of(source.str.extract(_VERSIONED, expand=False)), "id_version")
-    found.by_symbol(source, genes.exact, "symbol")
-    found.by_symbol(source.str.casefold(), genes.folded, "symbol_case")
-    bare = source.str.extract(_MADE_UNIQUE, expand=False)
-    found.by_symbol(bare.where(bare.isin(source)), genes.exact, "symbol_made_unique")
+    found.settle(source.str.startswith(_RETIRED_PROBE, na=False).to_numpy(), "deprecated")
+    _by_id(source, genes, found)
+    _by_name(source, genes, found)
+    if symbols is not None:
+        _by_own_symbol(pd.Series(list(symbols), dtype=object), genes, found)
     owners = id_owners(source).fillna(known.taxon_id)
-    found.refuse(owners != known.taxon_id, "other_organism")
+    found.settle((owners != known.taxon_id).to_numpy(), "other_organism")
     return _describe(source, found, genes.table)
 
 
@@ -148,100 +123,61 @@ def id_owners(features: pd.Series[str]) -> pd.Series[str]:
     return features.str.extract(_ID_SHAPE, expand=False).map(owners)
 
 
-def table_path(slug: str) -> Path:
-    """Give the file of a gene table.
-
-    Parameters
-    ----------
-    slug
-        Name of the table, a key of `GENE_RELEASES`.
-
-    Returns
-    -------
-    Path of the Parquet file.
-    """
-    return _DATA / f"genes_{slug}.parquet"
-
-
-def _table_of(organism: Organism) -> str:
-    if organism.genes is None:
-        msg = (
-            f"No gene table of {organism.common} ({organism.taxon_id}) is shipped. "
-            f"There are tables of: {', '.join(GENE_RELEASES)}."
-        )
-        raise NotFoundError(msg, {"organism": organism.taxon_id, "tables": list(GENE_RELEASES)})
-    return organism.genes
-
-
-@cache
-def _read_table(slug: str) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(table_path(slug))
-    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
-    return frame.set_index("gene_id")
-
-
-def _as_index(texts: pd.Series[str]) -> pd.Index[str]:
-    import pandas as pd
-
-    return pd.Index(texts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Symbols:
-    """Symbols of one table, each with the rows that bear it."""
-
-    names: pd.Index[str]
-    first: _Rows
-    shared: dict[int, tuple[str, ...]]
-
-    @classmethod
-    def of(cls, symbols: pd.Series[str]) -> _Symbols:
-        """Index `symbols`, gene ids being their index; a null is no symbol."""
-        import numpy as np
-        import pandas as pd
-
-        rows = np.flatnonzero(symbols.notna())
-        codes, names = pd.factorize(symbols.to_numpy()[rows])
-        first = np.full(len(names), -1, dtype=np.intp)
-        first[codes[::-1]] = rows[::-1]
-        shared: dict[int, tuple[str, ...]] = {}
-        for row in np.flatnonzero(np.bincount(codes)[codes] > 1) if len(codes) else ():
-            code = int(codes[row])
-            shared[code] = (*shared.get(code, ()), str(symbols.index[rows[row]]))
-        return cls(names=pd.Index(names), first=first, shared=shared)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Genes:
     """What `resolve_genes` looks things up in: one organism and the guests."""
 
-    table: pd.DataFrame
-    exact: _Symbols
-    folded: _Symbols
+    table: pd.DataFrame = field(repr=False)
+    """Rows of the organism first; index gene id."""
+    exact: Names = field(repr=False)
+    heirs: dict[int, tuple[int, ...]] = field(repr=False)
+    """By row of a retired gene: rows of those it became."""
+    copies: dict[int, int] = field(repr=False)
+    """By row of a gene on X: row of its copy on Y."""
+    n_annotations: int
+
+    @cached_property
+    def folded(self) -> Names:
+        """The names without regard to case."""
+        return self.exact.folded()
+
+    @cached_property
+    def retired(self) -> _Mask:
+        """Whether a row is a retired gene."""
+        return self.table["status"].eq("retired").to_numpy()
 
     def rows_of(self, ids: pd.Series[str]) -> _Rows:
         """Find the row of every gene id, -1 where there is none."""
-        return self.table.index.get_indexer(_as_index(ids))
+        import pandas as pd
+
+        return self.table.index.get_indexer(pd.Index(ids))
 
 
 @cache
-def _genes_of(organism: Organism) -> _Genes:
+def _genes_of(organism: Organism, path: Path) -> _Genes:
     import pandas as pd
 
-    own = _read_table(_table_of(organism))
+    del path  # tells tables of one organism apart
+    columns = ["gene_id", "symbol", "biotype", *FLAGS, "kind", "status"]
     parts = [
-        _read_table(_table_of(part)).assign(organism_ontology_term_id=part.taxon_id)
+        gene_file(part).flat(columns).assign(organism_ontology_term_id=part.taxon_id)
         for part in (organism, *GUESTS)
     ]
-    table = pd.concat(parts)
+    own = gene_file(organism)
+    table = pd.concat(parts, ignore_index=True).set_index("gene_id")
+    rows, successors = own.lists("replaced_by")
+    heirs: dict[int, tuple[int, ...]] = {}
+    for row, heir in zip(rows, table.index.get_indexer(pd.Index(successors)), strict=True):
+        if heir >= 0:
+            heirs[int(row)] = (*heirs.get(int(row), ()), int(heir))
+    original = table.index.get_indexer(pd.Index(own.flat(["par_copy_of"])["par_copy_of"]))
+    copies = {int(original[row]): int(row) for row in np.flatnonzero(original >= 0)}
     return _Genes(
         table=table,
-        exact=_Symbols.of(own["symbol"]),
-        folded=_Symbols.of(own["symbol"].str.casefold()),
+        exact=names_of(own),
+        heirs=heirs,
+        copies=copies,
+        n_annotations=len(own.annotations),
     )
 
 
@@ -250,63 +186,157 @@ class _Findings:
     """What is known of each feature so far; what is decided stays."""
 
     row: _Rows
-    method: _Objects
-    candidates: _Objects
+    method: npt.NDArray[np.object_]
+    candidates: dict[int, tuple[int, ...]]
+    """Rows of the genes, by place of an ambiguous feature."""
 
     @classmethod
     def empty(cls, n: int) -> _Findings:
-        import numpy as np
-
-        candidates = np.empty(n, dtype=object)
-        candidates[:] = [()] * n
         return cls(
             row=np.full(n, -1, dtype=np.intp),
             method=np.full(n, "none", dtype=object),
-            candidates=candidates,
+            candidates={},
         )
 
-    def refuse(self, features: pd.Series[bool], method: str) -> None:
-        self.method[features.to_numpy(dtype=bool) & (self.method == "none")] = method
+    @property
+    def open(self) -> _Mask:
+        """Features that nothing is known of yet."""
+        return np.asarray(self.method == "none", dtype=np.bool_)
 
-    def by_id(self, rows: _Rows, method: str) -> None:
-        new = (rows >= 0) & (self.method == "none")
-        self.row[new] = rows[new]
+    def settle(self, features: _Mask, method: str, rows: _Rows | None = None) -> None:
+        """Decide those of `features` that are open: their genes are `rows`, or none."""
+        new = features & self.open
         self.method[new] = method
+        if rows is not None:
+            self.row[new] = rows[new]
 
-    def by_symbol(self, texts: pd.Series[str], symbols: _Symbols, method: str) -> None:
-        import numpy as np
 
-        codes = symbols.names.get_indexer(_as_index(texts))
-        hits = np.flatnonzero((codes >= 0) & (self.method == "none"))
-        several = np.isin(codes[hits], list(symbols.shared))
-        self.method[hits] = method
-        self.row[hits[~several]] = symbols.first[codes[hits[~several]]]
-        for hit in hits[several]:
-            self.candidates[hit] = symbols.shared[int(codes[hit])]
+def _by_id(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+    bare = source.str.extract(_VERSIONED, expand=False)
+    for texts, method in ((source, "id"), (bare, "id_version")):
+        rows = genes.rows_of(texts)
+        retired = (rows >= 0) & genes.retired[rows]
+        found.settle((rows >= 0) & ~retired, method, rows)
+        for place in np.flatnonzero(retired & found.open):
+            heirs = genes.heirs.get(int(rows[place]), ())
+            found.method[place] = "retired_id" if heirs else "retired"
+            if len(heirs) == 1:
+                found.row[place] = heirs[0]
+            elif heirs:
+                found.candidates[int(place)] = heirs
+    on_x = genes.rows_of(source.str.extract(_COPY_ON_Y, expand=False))
+    on_y = np.asarray([genes.copies.get(int(row), int(row)) for row in on_x], dtype=np.intp)
+    found.settle((on_y >= 0) & ~genes.retired[on_y], "par_copy", on_y)
+
+
+def _by_name(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+    """Look at the names: what is exact, then what is no gene, then what differs in case."""
+    names = genes.exact
+    codes = np.where(found.open, names.codes(source), -1)
+    before = found.open & (codes >= 0)
+    speaking = names.speaking(codes[found.open], genes.n_annotations)
+    if speaking:
+        _as_released(names, codes, speaking, genes, found)
+    _today(names, codes, SYMBOL, "symbol", found)
+    with_copy = np.isin(found.row, list(genes.copies)) & (found.method == "symbol")
+    found.method[with_copy] = "symbol_par"
+    _today(names, codes, PREVIOUS, "previous_symbol", found)
+    for method, pattern in OTHER_FEATURES:
+        if found.open.any():
+            found.settle(source.str.fullmatch(pattern, na=False).to_numpy(), method)
+    _today(names, codes, ALIAS, "alias", found)
+    _without_case(source, genes, found)
+    bare = source.str.extract(_MADE_UNIQUE, expand=False)
+    bare_codes = names.codes(bare.where(bare.isin(source) & found.open))
+    _today(names, bare_codes, SYMBOL, "symbol_made_unique", found)
+    found.settle(before, "retired")
+
+
+def _without_case(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+    left = found.open
+    if left.any():
+        codes = np.full(len(source), -1, dtype=np.intp)
+        codes[left] = genes.folded.codes(source[left].str.casefold())
+        for level, method in ((SYMBOL, "symbol"), (PREVIOUS, "previous_symbol"), (ALIAS, "alias")):
+            _today(genes.folded, codes, level, f"{method}_case", found)
+
+
+def _today(names: Names, codes: _Rows, level: int, method: str, found: _Findings) -> None:
+    if not (codes >= 0).any():
+        return
+    meaning = names.today(codes, level)
+    for place in np.flatnonzero((meaning.n > 1) & found.open):
+        found.candidates[int(place)] = names.candidates(int(codes[place]), level)
+    found.settle(meaning.n > 1, method)
+    found.settle(meaning.n == 1, method, meaning.row)
+
+
+def _as_released(
+    names: Names, codes: _Rows, speaking: int, genes: _Genes, found: _Findings
+) -> None:
+    """Settle what meant something else in the annotation of the file than it does by itself."""
+    then = names.within(codes, speaking)
+    now = names.today(codes, SYMBOL)
+    before = names.today(codes, PREVIOUS)
+    alone = np.where(now.n > 0, now.n, before.n)
+    row = np.where(now.n > 0, now.row, before.row)
+    differs = (then.n > 0) & ((then.n != alone) | (then.row != row))
+    gone = differs & (then.n == 1) & genes.retired[then.row]
+    found.settle(gone, "retired")
+    for place in np.flatnonzero(differs & (then.n > 1) & found.open):
+        meant = names.candidates(int(codes[place]))
+        found.candidates[int(place)] = meant
+    found.settle(differs & (then.n > 1), "release_symbol")
+    found.settle(differs & (then.n == 1), "release_symbol", then.row)
+
+
+def _by_own_symbol(symbols: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+    """Let the file's own symbol stand in for a retired id, if nothing else claims that gene."""
+    if len(symbols) != len(found.row):
+        msg = f"There are {len(symbols):,} symbols for {len(found.row):,} features."
+        raise ValueError(msg)
+    places = np.flatnonzero((found.method == "retired") & ~symbols.duplicated(keep=False))
+    codes = genes.exact.codes(symbols.iloc[places])
+    rows = np.full(len(places), -1, dtype=np.intp)
+    for level in (PREVIOUS, SYMBOL):
+        meaning = genes.exact.today(codes, level)
+        rows = np.where(meaning.n == 1, meaning.row, np.where(meaning.n > 1, -1, rows))
+    free = (rows >= 0) & ~np.isin(rows, found.row) & ~_repeated(rows)
+    found.row[places[free]] = rows[free]
+    found.method[places[free]] = "retired_id_symbol"
+
+
+def _repeated(values: _Rows) -> _Mask:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] > 1, dtype=np.bool_)
 
 
 def _describe(source: pd.Series[str], found: _Findings, table: pd.DataFrame) -> pd.DataFrame:
-    import numpy as np
     import pandas as pd
 
     missing = found.row < 0
 
-    def pick(values: Any) -> _Objects:
+    def pick(values: Any) -> npt.NDArray[np.object_]:
         picked = np.asarray(values, dtype=object)[found.row]
         picked[missing] = None
         return picked
 
-    ambiguous = found.candidates.astype(bool)
-    return pd.DataFrame(
-        {
-            "source_id": source,
-            "gene_id": pick(table.index),
-            "symbol": pick(table["symbol"]),
-            "biotype": pick(table["biotype"]),
-            "is_mito": table["is_mito"].array.take(found.row, allow_fill=True),
-            "organism_ontology_term_id": pick(table["organism_ontology_term_id"]),
-            "outcome": np.where(ambiguous, "ambiguous", np.where(missing, "unknown", "resolved")),
-            "method": found.method,
-            "candidates": found.candidates,
-        }
-    )
+    candidates = np.empty(len(source), dtype=object)
+    candidates[:] = [()] * len(source)
+    for place, rows in found.candidates.items():
+        candidates[place] = tuple(str(table.index[row]) for row in rows)
+    ambiguous = candidates.astype(bool)
+    kind = pick(table["kind"])
+    for other, _ in OTHER_FEATURES:
+        kind[found.method == other] = other
+    columns: dict[str, Any] = {"source_id": source, "gene_id": pick(table.index)}
+    columns |= {name: pick(table[name]) for name in ("symbol", "biotype")}
+    columns |= {name: table[name].array.take(found.row, allow_fill=True) for name in FLAGS}
+    columns |= {
+        "kind": kind,
+        "organism_ontology_term_id": pick(table["organism_ontology_term_id"]),
+        "outcome": np.where(ambiguous, "ambiguous", np.where(missing, "unknown", "resolved")),
+        "method": found.method,
+        "candidates": candidates,
+    }
+    return pd.DataFrame(columns)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from .genes import id_owners, table_path
+from .gene_tables import gene_file, has_genes, table_path
+from .genes import id_owners
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -210,18 +212,19 @@ def _membership(
     texts = pc.utf8_lower(texts) if ignoring_case else texts
     return {
         organism.taxon_id: pc.is_in(
-            texts, value_set=_symbols(organism.genes, ignoring_case=ignoring_case)
+            texts, value_set=_symbols(organism, table_path(organism), ignoring_case=ignoring_case)
         ).to_numpy(zero_copy_only=False)
         for organism in ORGANISMS
-        if organism.genes is not None
+        if has_genes(organism)
     }
 
 
 @cache
-def _symbols(slug: str, *, ignoring_case: bool) -> Any:
+def _symbols(organism: Organism, path: Path, *, ignoring_case: bool) -> Any:
     import pyarrow.compute
-    import pyarrow.parquet as pq
 
+    del path  # tells tables of one organism apart
     pc: Any = pyarrow.compute
-    column = pq.read_table(table_path(slug), columns=["symbol"])["symbol"].drop_null()
+    table = gene_file(organism).table
+    column = table.filter(pc.equal(table["status"], "current"))["symbol"].drop_null()
     return pc.unique(pc.utf8_lower(column) if ignoring_case else column)
