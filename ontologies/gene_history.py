@@ -77,11 +77,9 @@ class History:
         for name, genes in self._names().items():
             if name not in symbols and len(genes) == 1:
                 self.owners[name] = next(iter(genes))
-        last = {
-            gene: annotation for annotation in self.annotations for gene in annotation.genes.index
-        }
-        for retired in sorted(set(last) - set(self.symbols)):
-            became = self._successors(retired, last[retired])
+        old = {gene for annotation in self.annotations for gene in annotation.genes.index}
+        for retired in sorted(old - set(self.symbols)):
+            became = self._successor(retired)
             self.successors[retired] = (became,) if became else ()
         for retired, genes in said.items():
             if not self.successors.get(retired):
@@ -109,22 +107,24 @@ class History:
             return known[0]
         return self.owners.get(record.symbol) if not known else None
 
-    def _successors(self, retired: str, last: Annotation) -> str | None:
+    def _successor(self, retired: str) -> str | None:
+        """Find the gene that bears a symbol of a retired one and took its place, or covers it."""
         place = self._place(retired)
-        named = self.owners.get(last.genes.at[retired, "symbol"])
-        if named is not None and self._is_heir(named, retired, last, place):
-            return named
+        for annotation in reversed(self.annotations):
+            if retired in annotation.genes.index:
+                symbol = annotation.genes.at[retired, "symbol"]
+                heir = self.owners.get(symbol)
+                if heir is not None and self._took_place(heir, symbol, place, annotation):
+                    return heir
         return self._covering(place) if place is not None else None
 
-    def _is_heir(
-        self, gene: str, retired: str, last: Annotation, place: Mapping[str, Any] | None
+    def _took_place(
+        self, heir: str, symbol: str, place: Mapping[str, Any] | None, annotation: Annotation
     ) -> bool:
-        """Tell whether the gene that bears the symbol of a retired one now took its place."""
-        beside = gene in last.genes.index
         if place is not None and place["chrom"] in self._chromosomes:
-            return gene in self._at and _meet(self._at[gene], place)
-        same_name = beside and last.genes.at[gene, "symbol"] == last.genes.at[retired, "symbol"]
-        return same_name or not beside  # a copy on an alternate locus, or an id of before
+            return heir in self._at and _meet(self._at[heir], place)
+        # a copy on an alternate locus shares its symbol; an id of before is not beside its heir
+        return bool(annotation.genes["symbol"].get(heir, symbol) == symbol)
 
     def _place(self, retired: str) -> dict[str, Any] | None:
         for annotation in reversed(self.annotations):

@@ -68,12 +68,15 @@ class Names:
         """Tell what names meant in some annotations, given as bits."""
         return self._mean(codes, (self.mask & np.uint16(annotations)) > 0)
 
-    def candidates(self, code: int, level: int | None = None) -> tuple[int, ...]:
-        """Rows of the genes a name means, or means as `level` says."""
+    def meant(self, codes: _Rows, rows: _Rows, annotations: int) -> npt.NDArray[np.bool_]:
+        """Tell whether names meant these genes in some annotations, given as bits."""
+        pairs = _pair(self.code, self.row)[(self.mask & np.uint16(annotations)) > 0]
+        return np.asarray(np.isin(_pair(codes, rows), pairs), dtype=np.bool_)
+
+    def candidates(self, code: int, *levels: int) -> tuple[int, ...]:
+        """Rows of the genes that there are which bear a name as one of `levels` says."""
         part = slice(*np.searchsorted(self.code, [code, code + 1]))
-        rows = self.row[part][
-            ~self.gone[part] if level is None else (self.level[part] == level) & ~self.gone[part]
-        ]
+        rows = self.row[part][np.isin(self.level[part], levels) & ~self.gone[part]]
         return tuple(sorted({int(row) for row in rows}))
 
     def speaking(self, codes: _Rows, n_annotations: int) -> int:
@@ -113,14 +116,16 @@ class Names:
         )
 
     def _mean(self, codes: _Rows, entries: npt.NDArray[np.bool_]) -> Meaning:
-        pairs = np.unique(
-            self.code[entries].astype(np.int64) << 32 | self.row[entries].astype(np.int64)
-        )
+        pairs = np.unique(_pair(self.code, self.row)[entries])
         code, row = pairs >> 32, pairs & 0xFFFFFFFF
         n = np.bincount(code, minlength=len(self.texts) + 1).astype(np.intp)
         first = np.full(len(self.texts) + 1, -1, dtype=np.intp)
         first[code[::-1]] = row[::-1]
         return Meaning(n=n[codes], row=first[codes])  # the last place is for -1
+
+
+def _pair(codes: _Rows, rows: _Rows) -> npt.NDArray[np.int64]:
+    return codes.astype(np.int64) << 32 | rows.astype(np.int64) & 0xFFFFFFFF
 
 
 def names_of(file: GeneFile) -> Names:

@@ -47,12 +47,14 @@ def resolve_genes(
     - ``retired_id``: an id that another gene has replaced; ``retired_id_symbol``: one of which
       that is not known, by the file's own symbol of that row
     - ``retired``: an id, or the name of a gene, that there is no more
-    - ``release_symbol``: a symbol that meant another gene, or one gene instead of several, in the
-      annotation that the file was made with: the one that knows most of its symbols
+    - ``release_symbol``: a symbol that in the annotation that the file was made with, the one that
+      knows most of its symbols, meant another gene than it would by itself, or one instead of
+      several; ambiguous if it meant several there and the file has several of that name
     - ``symbol``; ``symbol_par``: a symbol that a gene on X shares with its copy on Y alone: the
       gene on X; ``previous_symbol``; ``alias``: if it is nobody's current symbol
     - ``symbol_case``, ``previous_symbol_case``, ``alias_case``: the same without regard to case
-    - ``symbol_made_unique``: a symbol of the file, told from its twin by ``-1``, ``-2``, ...
+    - ``symbol_made_unique``: nothing, because it is a symbol of the file with ``-1``, ``-2``, ...,
+      which tells it from a twin: the file had another gene of that symbol
     - ``transgene``, ``antibody``, ``peak``: nothing, because it is no gene of an organism
     - ``other_organism``, ``deprecated``, ``none``: nothing, because the id belongs to another
       organism, the probe was withdrawn, or nobody knows the text
@@ -233,23 +235,31 @@ def _by_name(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
     """Look at the names: what is exact, then what is no gene, then what differs in case."""
     names = genes.exact
     codes = np.where(found.open, names.codes(source), -1)
-    before = found.open & (codes >= 0)
+    known = found.open & (codes >= 0)
     speaking = names.speaking(codes[found.open], genes.n_annotations)
-    if speaking:
-        _as_released(names, codes, speaking, genes, found)
+    _as_released(source, codes, speaking, genes, found)
     _today(names, codes, SYMBOL, "symbol", found)
     with_copy = np.isin(found.row, list(genes.copies)) & (found.method == "symbol")
     found.method[with_copy] = "symbol_par"
+    _made_unique(source, codes, speaking, genes, found)
     _today(names, codes, PREVIOUS, "previous_symbol", found)
     for method, pattern in OTHER_FEATURES:
         if found.open.any():
             found.settle(source.str.fullmatch(pattern, na=False).to_numpy(), method)
     _today(names, codes, ALIAS, "alias", found)
     _without_case(source, genes, found)
+    found.settle(known, "retired")
+
+
+def _made_unique(
+    source: pd.Series[str], codes: _Rows, speaking: int, genes: _Genes, found: _Findings
+) -> None:
+    """Refuse names with a number that tells them from a twin: the twin is another gene."""
+    names = genes.exact
+    strange = found.open & (names.within(codes, speaking).n == 0)
     bare = source.str.extract(_MADE_UNIQUE, expand=False)
-    bare_codes = names.codes(bare.where(bare.isin(source) & found.open))
-    _today(names, bare_codes, SYMBOL, "symbol_made_unique", found)
-    found.settle(before, "retired")
+    twins = strange & (bare.isin(source) & bare.notna()).to_numpy()
+    found.settle(twins & (names.codes(bare.where(twins)) >= 0), "symbol_made_unique")
 
 
 def _without_case(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
@@ -272,22 +282,23 @@ def _today(names: Names, codes: _Rows, level: int, method: str, found: _Findings
 
 
 def _as_released(
-    names: Names, codes: _Rows, speaking: int, genes: _Genes, found: _Findings
+    source: pd.Series[str], codes: _Rows, speaking: int, genes: _Genes, found: _Findings
 ) -> None:
     """Settle what meant something else in the annotation of the file than it does by itself."""
+    names = genes.exact
     then = names.within(codes, speaking)
-    now = names.today(codes, SYMBOL)
-    before = names.today(codes, PREVIOUS)
-    alone = np.where(now.n > 0, now.n, before.n)
+    now, before = names.today(codes, SYMBOL), names.today(codes, PREVIOUS)
+    n = np.where(now.n > 0, now.n, before.n)
     row = np.where(now.n > 0, now.row, before.row)
-    differs = (then.n > 0) & ((then.n != alone) | (then.row != row))
-    gone = differs & (then.n == 1) & genes.retired[then.row]
-    found.settle(gone, "retired")
-    for place in np.flatnonzero(differs & (then.n > 1) & found.open):
-        meant = names.candidates(int(codes[place]))
-        found.candidates[int(place)] = meant
-    found.settle(differs & (then.n > 1), "release_symbol")
-    found.settle(differs & (then.n == 1), "release_symbol", then.row)
+    agrees = (n == 1) & names.meant(codes, row, speaking)
+    twins = source.str.extract(_MADE_UNIQUE, expand=False)
+    twice = (then.n > 1) & (source.duplicated(keep=False) | source.isin(twins)).to_numpy()
+    for place in np.flatnonzero(((then.n > 1) & (n <= 1) & ~agrees | twice) & found.open):
+        found.candidates[int(place)] = names.candidates(int(codes[place]), SYMBOL, PREVIOUS)
+        found.method[place] = "release_symbol"
+    one = (then.n == 1) & ~agrees
+    found.settle(one & genes.retired[then.row], "retired")
+    found.settle(one, "release_symbol", then.row)
 
 
 def _by_own_symbol(symbols: pd.Series[str], genes: _Genes, found: _Findings) -> None:
