@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .gene_form import FLAGS
-from .gene_names import ALIAS, PREVIOUS, SYMBOL, Names, names_of
-from .gene_tables import gene_file, table_path
-from .organisms import GUESTS, ORGANISMS, Organism, get_organism
+from .gene_lookup import Genes, genes_of, id_owners
+from .gene_names import ALIAS, PREVIOUS, SYMBOL
+from .gene_tables import table_path
+from .organisms import get_organism
 from .other_features import OTHER_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
     import pandas as pd
+
+    from .gene_names import Names
 
     _Rows = npt.NDArray[np.intp]
     _Mask = npt.NDArray[np.bool_]
@@ -29,7 +30,6 @@ __all__ = ["resolve_genes"]
 _VERSIONED = r"^(ENS[A-Z]*G\d{11})\.\d+$"
 _COPY_ON_Y = r"^(ENSG\d{11})(?:\.\d+)?_PAR_Y$"
 _MADE_UNIQUE = r"^(.+)[-.]\d+$"
-_ID_SHAPE = r"^(\D.*?)\d{5,11}(?:\.\d+)?$"
 _RETIRED_PROBE = "DEPRECATED_"
 
 
@@ -92,7 +92,7 @@ def resolve_genes(
     import pandas as pd
 
     known = get_organism(organism)
-    genes = _genes_of(known, table_path(known))
+    genes = genes_of(known, table_path(known))
     source = pd.Series(list(features), dtype=object)
     found = _Findings.empty(len(source))
     found.settle(source.str.startswith(_RETIRED_PROBE, na=False).to_numpy(), "deprecated")
@@ -103,84 +103,6 @@ def resolve_genes(
     owners = id_owners(source).fillna(known.taxon_id)
     found.settle((owners != known.taxon_id).to_numpy(), "other_organism")
     return _describe(source, found, genes.table)
-
-
-def id_owners(features: pd.Series[str]) -> pd.Series[str]:
-    """Tell from its shape whose stable gene id a text is.
-
-    Parameters
-    ----------
-    features
-        Texts, with or without version.
-
-    Returns
-    -------
-    Taxon id, or null for what does not look like a gene id. Same index as `features`.
-    """
-    owners = {
-        prefix: organism.taxon_id
-        for organism in (*ORGANISMS, *GUESTS)
-        for prefix in organism.gene_id_prefixes
-    }
-    return features.str.extract(_ID_SHAPE, expand=False).map(owners)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Genes:
-    """What `resolve_genes` looks things up in: one organism and the guests."""
-
-    table: pd.DataFrame = field(repr=False)
-    """Rows of the organism first; index gene id."""
-    exact: Names = field(repr=False)
-    heirs: dict[int, tuple[int, ...]] = field(repr=False)
-    """By row of a retired gene: rows of those it became."""
-    copies: dict[int, int] = field(repr=False)
-    """By row of a gene on X: row of its copy on Y."""
-    n_annotations: int
-
-    @cached_property
-    def folded(self) -> Names:
-        """The names without regard to case."""
-        return self.exact.folded()
-
-    @cached_property
-    def retired(self) -> _Mask:
-        """Whether a row is a retired gene."""
-        return self.table["status"].eq("retired").to_numpy()
-
-    def rows_of(self, ids: pd.Series[str]) -> _Rows:
-        """Find the row of every gene id, -1 where there is none."""
-        import pandas as pd
-
-        return self.table.index.get_indexer(pd.Index(ids))
-
-
-@cache
-def _genes_of(organism: Organism, path: Path) -> _Genes:
-    import pandas as pd
-
-    del path  # tells tables of one organism apart
-    columns = ["gene_id", "symbol", "biotype", *FLAGS, "kind", "status"]
-    parts = [
-        gene_file(part).flat(columns).assign(organism_ontology_term_id=part.taxon_id)
-        for part in (organism, *GUESTS)
-    ]
-    own = gene_file(organism)
-    table = pd.concat(parts, ignore_index=True).set_index("gene_id")
-    rows, successors = own.lists("replaced_by")
-    heirs: dict[int, tuple[int, ...]] = {}
-    for row, heir in zip(rows, table.index.get_indexer(pd.Index(successors)), strict=True):
-        if heir >= 0:
-            heirs[int(row)] = (*heirs.get(int(row), ()), int(heir))
-    original = table.index.get_indexer(pd.Index(own.flat(["par_copy_of"])["par_copy_of"]))
-    copies = {int(original[row]): int(row) for row in np.flatnonzero(original >= 0)}
-    return _Genes(
-        table=table,
-        exact=names_of(own),
-        heirs=heirs,
-        copies=copies,
-        n_annotations=len(own.annotations),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +135,7 @@ class _Findings:
             self.row[new] = rows[new]
 
 
-def _by_id(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+def _by_id(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
     bare = source.str.extract(_VERSIONED, expand=False)
     for texts, method in ((source, "id"), (bare, "id_version")):
         rows = genes.rows_of(texts)
@@ -231,7 +153,7 @@ def _by_id(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
     found.settle((on_y >= 0) & ~genes.retired[on_y], "par_copy", on_y)
 
 
-def _by_name(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+def _by_name(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
     """Look at the names: what is exact, then what is no gene, then what differs in case."""
     names = genes.exact
     codes = np.where(found.open, names.codes(source), -1)
@@ -252,7 +174,7 @@ def _by_name(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
 
 
 def _made_unique(
-    source: pd.Series[str], codes: _Rows, speaking: int, genes: _Genes, found: _Findings
+    source: pd.Series[str], codes: _Rows, speaking: int, genes: Genes, found: _Findings
 ) -> None:
     """Refuse names with a number that tells them from a twin: the twin is another gene."""
     names = genes.exact
@@ -262,7 +184,7 @@ def _made_unique(
     found.settle(twins & (names.codes(bare.where(twins)) >= 0), "symbol_made_unique")
 
 
-def _without_case(source: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+def _without_case(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
     left = found.open
     if left.any():
         codes = np.full(len(source), -1, dtype=np.intp)
@@ -282,7 +204,7 @@ def _today(names: Names, codes: _Rows, level: int, method: str, found: _Findings
 
 
 def _as_released(
-    source: pd.Series[str], codes: _Rows, speaking: int, genes: _Genes, found: _Findings
+    source: pd.Series[str], codes: _Rows, speaking: int, genes: Genes, found: _Findings
 ) -> None:
     """Settle what meant something else in the annotation of the file than it does by itself."""
     names = genes.exact
@@ -301,7 +223,7 @@ def _as_released(
     found.settle(one, "release_symbol", then.row)
 
 
-def _by_own_symbol(symbols: pd.Series[str], genes: _Genes, found: _Findings) -> None:
+def _by_own_symbol(symbols: pd.Series[str], genes: Genes, found: _Findings) -> None:
     """Let the file's own symbol stand in for a retired id, if nothing else claims that gene."""
     if len(symbols) != len(found.row):
         msg = f"There are {len(symbols):,} symbols for {len(found.row):,} features."

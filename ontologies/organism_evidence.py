@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from .gene_lookup import id_owners
 from .gene_tables import gene_file, has_genes, table_path
-from .genes import id_owners
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
 
 if TYPE_CHECKING:
