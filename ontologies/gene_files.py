@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import GeneMappingError, SchemaError
 from .gene_form import finish_table
-from .gene_lookup import id_owners
+from .gene_ids import id_owners
 from .gene_marks import mark_haemoglobin, mark_mitochondrial, mark_ribosomal
 from .organisms import GUESTS, get_organism
 

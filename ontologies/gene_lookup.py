@@ -1,4 +1,4 @@
-"""The genes of an organism, ready to be looked up; and whose a stable id is."""
+"""The genes of an organism, ready to be looked up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .gene_form import FLAGS
 from .gene_names import names_of
 from .gene_tables import gene_file
-from .organisms import GUESTS, ORGANISMS, Organism
+from .organisms import GUESTS, Organism
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,29 +21,7 @@ if TYPE_CHECKING:
 
     from .gene_names import Names
 
-__all__ = ["Genes", "genes_of", "id_owners"]
-
-_ID_SHAPE = r"^(\D.*?)\d{5,11}(?:\.\d+)?$"
-
-
-def id_owners(features: pd.Series[str]) -> pd.Series[str]:
-    """Tell from its shape whose stable gene id a text is.
-
-    Parameters
-    ----------
-    features
-        Texts, with or without version.
-
-    Returns
-    -------
-    Taxon id, or null for what does not look like a gene id. Same index as `features`.
-    """
-    owners = {
-        prefix: organism.taxon_id
-        for organism in (*ORGANISMS, *GUESTS)
-        for prefix in organism.gene_id_prefixes
-    }
-    return features.str.extract(_ID_SHAPE, expand=False).map(owners)
+__all__ = ["Genes", "genes_of"]
 
 
 @dataclass(frozen=True, kw_only=True)

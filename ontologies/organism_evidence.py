@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from .gene_lookup import id_owners
+from .gene_ids import id_owners
 from .gene_tables import gene_file, has_genes, table_path
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
 
