@@ -14,8 +14,6 @@ from .gene_tables import gene_file
 from .organisms import GUESTS, Organism
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
     import pandas as pd
 
@@ -55,11 +53,11 @@ class Genes:
 
 
 @cache
-def genes_of(organism: Organism, path: Path) -> Genes:
-    """Prepare the genes of an organism, and the guests, whose table lies at `path`."""
+def genes_of(organism: Organism, key: object) -> Genes:
+    """Prepare the genes of an organism, and the guests, `key` being its `table_of`."""
     import pandas as pd
 
-    del path  # tells tables of one organism apart
+    del key  # it tells tables of one organism apart
     columns = ["gene_id", "symbol", "biotype", *FLAGS, "kind", "status"]
     parts = [
         gene_file(part).flat(columns).assign(organism_ontology_term_id=part.taxon_id)

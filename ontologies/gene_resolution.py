@@ -12,7 +12,7 @@ from .gene_form import FLAGS
 from .gene_ids import id_owners
 from .gene_lookup import Genes, genes_of
 from .gene_names import ALIAS, PREVIOUS, SYMBOL
-from .gene_tables import table_path
+from .gene_tables import table_of
 from .organisms import get_organism
 from .other_features import OTHER_FEATURES
 
@@ -37,7 +37,7 @@ _RETIRED_PROBE = "DEPRECATED_"
 def resolve(features: Sequence[str], organism: str, symbols: Sequence[str] | None) -> pd.DataFrame:
     """Do what `resolve_genes` promises."""
     known = get_organism(organism)
-    genes = genes_of(known, table_path(known))
+    genes = genes_of(known, table_of(known))
     source = pd.Series(list(features), dtype=object)
     found = _Findings.empty(len(source))
     found.settle(source.str.startswith(_RETIRED_PROBE, na=False).to_numpy(), "deprecated")

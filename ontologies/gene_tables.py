@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NotFoundError
 from .gene_form import read_table
@@ -43,9 +43,17 @@ GENE_RELEASES: Mapping[str, str] = MappingProxyType(
 )
 """Release of the annotation each shipped gene table comes from, by name of the table."""
 
+
+class TableFile(NamedTuple):
+    """A file, and a hash of its content where that may change under its name."""
+
+    path: Path
+    content: str = ""
+
+
 _DATA = Path(__file__).resolve().parent / "data"
 _HIDDEN = ["symbol_in", "previous_in"]
-_added: dict[str, Path] = {}
+_added: dict[str, TableFile] = {}
 """Tables of the workspace by taxon id; they stand before those that are shipped."""
 
 
@@ -95,7 +103,7 @@ def use_gene_tables(tables: Mapping[str, str | os.PathLike[str]]) -> None:
     Parameters
     ----------
     tables
-        Files of `write_table` by taxon id. A file must not change under its name.
+        Files of `write_table` by taxon id.
 
     Raises
     ------
@@ -104,16 +112,19 @@ def use_gene_tables(tables: Mapping[str, str | os.PathLike[str]]) -> None:
     SchemaError
         If a file is no gene table.
     """
-    paths: dict[str, Path] = {}
+    from blake3 import blake3
+
+    found: dict[str, TableFile] = {}
     for taxon, given in tables.items():
         path = Path(given)
         if not path.exists():
             msg = f"There is no gene table {path} for {taxon}. Add the genes again."
             raise NotFoundError(msg, {"organism": taxon, "file": str(path)})
-        _read(path)
-        paths[get_organism(taxon).taxon_id] = path
+        table = TableFile(path, blake3(path.read_bytes()).hexdigest()[:12])
+        _read(table)
+        found[get_organism(taxon).taxon_id] = table
     _added.clear()
-    _added.update(paths)
+    _added.update(found)
 
 
 def gene_versions() -> dict[str, str]:
@@ -126,9 +137,7 @@ def gene_versions() -> dict[str, str]:
     """
     shipped = {o.genes: o.taxon_id for o in ORGANISMS if o.genes is not None}
     found = {n: r for n, r in GENE_RELEASES.items() if shipped.get(n) not in _added}
-    found |= {
-        taxon: f"{_read(path).release}+{_content_hash(path)}" for taxon, path in _added.items()
-    }
+    found |= {taxon: f"{_read(t).release}+{t.content}" for taxon, t in _added.items()}
     return dict(sorted(found.items()))
 
 
@@ -145,7 +154,7 @@ def gene_file(organism: Organism) -> GeneFile:
     NotFoundError
         If there is none.
     """
-    return _read(table_path(organism))
+    return _read(table_of(organism))
 
 
 def has_genes(organism: Organism) -> bool:
@@ -153,8 +162,8 @@ def has_genes(organism: Organism) -> bool:
     return organism.genes is not None or organism.taxon_id in _added
 
 
-def table_path(organism: Organism) -> Path:
-    """Give the file of the gene table of an organism or a guest.
+def table_of(organism: Organism) -> TableFile:
+    """Tell which file is the gene table of an organism or a guest; what is cached goes by it.
 
     Raises
     ------
@@ -171,16 +180,9 @@ def table_path(organism: Organism) -> Path:
             f"add-genes --organism {organism.taxon_id} FILE_OR_URL`."
         )
         raise NotFoundError(msg, {"organism": organism.taxon_id, "tables": known})
-    return _DATA / f"genes_{organism.genes}.parquet"
+    return TableFile(_DATA / f"genes_{organism.genes}.parquet")
 
 
 @cache
-def _read(path: Path) -> GeneFile:
-    return read_table(path)
-
-
-@cache
-def _content_hash(path: Path) -> str:
-    from blake3 import blake3
-
-    return blake3(path.read_bytes()).hexdigest()[:12]
+def _read(table: TableFile) -> GeneFile:
+    return read_table(table.path)

@@ -7,12 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from .gene_ids import id_owners
-from .gene_tables import gene_file, has_genes, table_path
+from .gene_tables import gene_file, has_genes, table_of
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -212,7 +211,7 @@ def _membership(
     texts = pc.utf8_lower(texts) if ignoring_case else texts
     return {
         organism.taxon_id: pc.is_in(
-            texts, value_set=_symbols(organism, table_path(organism), ignoring_case=ignoring_case)
+            texts, value_set=_symbols(organism, table_of(organism), ignoring_case=ignoring_case)
         ).to_numpy(zero_copy_only=False)
         for organism in ORGANISMS
         if has_genes(organism)
@@ -220,10 +219,10 @@ def _membership(
 
 
 @cache
-def _symbols(organism: Organism, path: Path, *, ignoring_case: bool) -> Any:
+def _symbols(organism: Organism, key: object, *, ignoring_case: bool) -> Any:
     import pyarrow.compute
 
-    del path  # tells tables of one organism apart
+    del key  # it tells tables of one organism apart
     pc: Any = pyarrow.compute
     table = gene_file(organism).table
     column = table.filter(pc.equal(table["status"], "current"))["symbol"].drop_null()
