@@ -66,10 +66,11 @@ def _build(packages: Packages, slug: str, target: Path) -> Path:
         genes["par_copy_of"] = mark_par_copies(genes, places)
     _mark(genes, None if places is None else places["chrom"], guest=slug in _KINDS)
     history = list(packages.history(slug))
+    copies = genes.dropna(subset="par_copy_of")
     past = History(
         genes.set_index("gene_id"),
         places,
-        genes.dropna(subset="par_copy_of").set_index("gene_id")["par_copy_of"].to_dict(),
+        dict(zip(copies["gene_id"], copies["par_copy_of"], strict=True)),
         history,
     )
     past.learn(packages.nomenclature(slug))
@@ -113,17 +114,17 @@ def _with_past(
     current = genes.assign(status="current")
     table = pd.concat([current.astype(object), retired.astype(object)], ignore_index=True)
     named = _named(genes, history)
-    symbol_in, previous, previous_in, aliases = [], [], [], []
+    found: dict[str, list[Any]] = {
+        name: [] for name in ("symbol_in", "previous_symbols", "previous_in", "aliases")
+    }
     for gene, symbol in zip(table["gene_id"], table["symbol"], strict=True):
         masks = dict.fromkeys(past.previous.get(gene, ()), 0) | named[gene]
-        symbol_in.append(masks.pop(symbol, 0))
+        found["symbol_in"].append(masks.pop(symbol, 0))
         names = sorted(masks)
-        previous.append(tuple(names))
-        previous_in.append(tuple(masks[name] for name in names))
-        aliases.append(tuple(sorted(past.aliases.get(gene, set()) - {symbol, *names})))
-    return table.assign(
-        symbol_in=symbol_in, previous_symbols=previous, previous_in=previous_in, aliases=aliases
-    )
+        found["previous_symbols"].append(tuple(names))
+        found["previous_in"].append(tuple(masks[name] for name in names))
+        found["aliases"].append(tuple(sorted(past.aliases.get(gene, set()) - {symbol, *names})))
+    return table.assign(**found)
 
 
 def _named(genes: pd.DataFrame, history: Sequence[Annotation]) -> dict[str, dict[str, int]]:

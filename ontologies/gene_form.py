@@ -142,7 +142,8 @@ def write_table(
     kinds |= dict.fromkeys(FLAGS, pa.bool_()) | dict.fromkeys(LISTS, texts)
     kinds |= {"version": pa.int32(), "length": pa.int32()}
     kinds |= {"symbol_in": pa.uint16(), "previous_in": masks}
-    rows = genes.astype(object).where(genes.notna(), None)
+    rows: Any = genes.astype(object)
+    rows = rows.where(genes.notna(), None)
     arrays = [
         pa.array([_cell(v) for v in rows[name]] if pa.types.is_list(kind) else rows[name], kind)
         for name, kind in kinds.items()

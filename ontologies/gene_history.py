@@ -47,7 +47,7 @@ class History:
         par_copies: Mapping[str, str],
         annotations: Sequence[Annotation],
     ) -> None:
-        self.symbols: dict[str, Any] = genes["symbol"].to_dict()
+        self.symbols = dict(zip(genes.index, genes["symbol"], strict=True))
         self.par_copies = par_copies
         self.annotations = annotations
         self.owners = self._owners_of_symbols()
@@ -58,7 +58,7 @@ class History:
         self.aliases: dict[str, set[str]] = defaultdict(set)
         """Aliases by gene."""
         self._places = _by_strand(places) if places is not None else {}
-        self._at = places.to_dict("index") if places is not None else {}
+        self._at: dict[Any, Any] = places.to_dict("index") if places is not None else {}
         self._chromosomes = set(places["chrom"]) if places is not None else set()
 
     def learn(self, records: Iterable[Record]) -> None:
@@ -112,28 +112,28 @@ class History:
         place = self._place(retired)
         for annotation in reversed(self.annotations):
             if retired in annotation.genes.index:
-                symbol = annotation.genes.at[retired, "symbol"]
+                symbol: Any = annotation.genes.at[retired, "symbol"]
                 heir = self.owners.get(symbol)
                 if heir is not None and self._took_place(heir, symbol, place, annotation):
                     return heir
         return self._covering(place) if place is not None else None
 
     def _took_place(
-        self, heir: str, symbol: str, place: Mapping[str, Any] | None, annotation: Annotation
+        self, heir: str, symbol: str, place: Mapping[Any, Any] | None, annotation: Annotation
     ) -> bool:
         if place is not None and place["chrom"] in self._chromosomes:
             return heir in self._at and _meet(self._at[heir], place)
         # a copy on an alternate locus shares its symbol; an id of before is not beside its heir
         return bool(annotation.genes["symbol"].get(heir, symbol) == symbol)
 
-    def _place(self, retired: str) -> dict[str, Any] | None:
+    def _place(self, retired: str) -> dict[Any, Any] | None:
         for annotation in reversed(self.annotations):
             if annotation.places is not None and retired in annotation.places.index:
-                place: dict[str, Any] = annotation.places.loc[retired].to_dict()
+                place: dict[Any, Any] = annotation.places.loc[retired].to_dict()
                 return place
         return None
 
-    def _covering(self, place: Mapping[str, Any]) -> str | None:
+    def _covering(self, place: Mapping[Any, Any]) -> str | None:
         ids, starts, ends = self._places.get((place["chrom"], place["strand"]), _NOWHERE)
         shared = np.minimum(ends, place["end"]) - np.maximum(starts, place["start"]) + 1
         longer = np.maximum(ends - starts, place["end"] - place["start"]) + 1
@@ -149,17 +149,17 @@ _NOWHERE = (np.empty(0, dtype=object), np.empty(0, dtype=np.int64), np.empty(0, 
 
 
 def _by_strand(places: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, Any, Any]]:
+    groups: Any = places.groupby(["chrom", "strand"])  # by pairs; its type says by anything
     return {
         (str(key[0]), str(key[1])): (
             part.index.to_numpy(dtype=object),
             part["start"].to_numpy(dtype=np.int64),
             part["end"].to_numpy(dtype=np.int64),
         )
-        for key, part in places.groupby(["chrom", "strand"])
-        if isinstance(key, tuple)
+        for key, part in groups
     }
 
 
-def _meet(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def _meet(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> bool:
     same = a["chrom"] == b["chrom"] and a["strand"] == b["strand"]
     return bool(same and a["start"] <= b["end"] and b["start"] <= a["end"])

@@ -177,11 +177,13 @@ class _Targets:
 
 
 def _targets(file: GeneFile, flat: pd.DataFrame, ids: pd.Index[str]) -> _Targets:
+    import pandas as pd
+
     rows, successors = file.lists("replaced_by")
-    heirs = ids.get_indexer(np.asarray(successors, dtype=object))
+    heirs = ids.get_indexer(pd.Index(successors))
     rows, heirs = rows[heirs >= 0], heirs[heirs >= 0]
     own = np.arange(len(ids), dtype=np.intp)
-    original = ids.get_indexer(flat["par_copy_of"].to_numpy(dtype=object))
+    original = ids.get_indexer(pd.Index(flat["par_copy_of"]))
     own = np.where(original >= 0, original, own)
     plain = np.setdiff1d(np.arange(len(ids)), rows)
     row, target = np.concatenate([plain, rows]), np.concatenate([own[plain], heirs])

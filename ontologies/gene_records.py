@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,8 +104,8 @@ def worm_records(table: pd.DataFrame) -> Iterator[Record]:
 
 def _filled(table: pd.DataFrame) -> list[dict[str, str]]:
     columns = ["ensembl_id", "symbol", "alias_symbols", "prev_symbols"]
-    rows: list[dict[str, str]] = table[columns].fillna("").to_dict("records")
-    return rows
+    rows: Any = table[columns].fillna("").to_dict("records")
+    return list(rows)
 
 
 def _split(text: str, separator: str) -> tuple[str, ...]:

@@ -143,10 +143,21 @@ def _today(names: Names, codes: _Rows, level: int, method: str, found: _Findings
     if not (codes >= 0).any():
         return
     meaning = names.today(codes, level)
-    for place in np.flatnonzero((meaning.n > 1) & found.open):
-        found.candidates[int(place)] = names.candidates(int(codes[place]), level)
+    _doubt(np.flatnonzero((meaning.n > 1) & found.open), names, codes, (level,), found)
     found.settle(meaning.n > 1, method)
     found.settle(meaning.n == 1, method, meaning.row)
+
+
+def _doubt(
+    places: _Rows, names: Names, codes: _Rows, levels: tuple[int, ...], found: _Findings
+) -> None:
+    """List the genes that ambiguous names may mean; the same name has the same list."""
+    known: dict[int, tuple[int, ...]] = {}
+    for place in places:
+        code = int(codes[place])
+        if code not in known:
+            known[code] = names.candidates(code, *levels)
+        found.candidates[int(place)] = known[code]
 
 
 def _as_released(
@@ -161,9 +172,9 @@ def _as_released(
     agrees = (n == 1) & names.meant(codes, row, speaking)
     twins = source.str.extract(_MADE_UNIQUE, expand=False)
     twice = (then.n > 1) & (source.duplicated(keep=False) | source.isin(twins)).to_numpy()
-    for place in np.flatnonzero(((then.n > 1) & (n <= 1) & ~agrees | twice) & found.open):
-        found.candidates[int(place)] = names.candidates(int(codes[place]), SYMBOL, PREVIOUS)
-        found.method[place] = "release_symbol"
+    several = ((then.n > 1) & (n <= 1) & ~agrees | twice) & found.open
+    _doubt(np.flatnonzero(several), names, codes, (SYMBOL, PREVIOUS), found)
+    found.settle(several, "release_symbol")
     one = (then.n == 1) & ~agrees
     found.settle(one & genes.retired[then.row], "retired")
     found.settle(one, "release_symbol", then.row)
@@ -199,8 +210,11 @@ def _describe(source: pd.Series[str], found: _Findings, table: pd.DataFrame) -> 
 
     candidates = np.empty(len(source), dtype=object)
     candidates[:] = [()] * len(source)
+    ids = table.index.to_numpy(dtype=object)
+    lists = {id(rows): rows for rows in found.candidates.values()}
+    named = {key: tuple(ids[list(rows)]) for key, rows in lists.items()}
     for place, rows in found.candidates.items():
-        candidates[place] = tuple(str(table.index[row]) for row in rows)
+        candidates[place] = named[id(rows)]
     ambiguous = candidates.astype(bool)
     kind = pick(table["kind"])
     for other, _ in OTHER_FEATURES:

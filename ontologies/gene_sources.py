@@ -183,9 +183,11 @@ class Packages:
     def _csv(self, package: str, slug: str) -> pd.DataFrame:
         import pandas as pd
 
+        file = self._open(package, f"/genes_{slug}.csv.gz")
+        assert file is not None
         # keep_default_na: the fly has a gene "nan", and an N is a symbol too
         genes = pd.read_csv(
-            self._open(package, f"/genes_{slug}.csv.gz"),
+            file,
             compression="gzip",
             names=["gene_id", "symbol", "version", "length", "biotype"],
             dtype=str,
@@ -193,7 +195,10 @@ class Packages:
         ).astype(object)
         own = genes["symbol"].str.replace(r"\.\d+$", "", regex=True)
         genes["symbol"] = genes["symbol"].mask(own == genes["gene_id"], None)
-        return genes.where(genes.notna(), None)
+        columns = ["symbol", "biotype"]
+        for name in columns:  # a file may end with them
+            genes[name] = genes[name].mask(genes[name].isna(), None)
+        return genes
 
     def _pickled(self, name: str, package: str, table: str) -> Annotation:
         file = self._open(package, f"/datafile_{table}.pkl.xz")

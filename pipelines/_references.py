@@ -149,7 +149,7 @@ def _add(path: Path, source: str, organism: Organism, release: str, *, dry_run: 
     if has_genes(organism):
         rows, annotations = carry_over(rows, gene_file(organism), release)
     current = rows["status"] == "current"
-    added = {
+    added: dict[str, Any] = {
         "taxon_id": organism.taxon_id,
         "organism": organism.name,
         "source": source,
@@ -162,7 +162,7 @@ def _add(path: Path, source: str, organism: Organism, release: str, *, dry_run: 
         return AddedGenes(**added, status="planned")
     done = _register(path, rows, annotations, added)
     use_references()
-    return AddedGenes(**added, **done)
+    return AddedGenes(**added | done)
 
 
 def _register(

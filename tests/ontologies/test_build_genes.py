@@ -126,7 +126,7 @@ def human(wheels: Callable[..., Path], tmp_path: Path) -> GeneFile:
 
 
 def rows(file: GeneFile, *columns: str) -> dict[str, list[Any]]:
-    frame = file.frame().set_index("gene_id")[list(columns)].astype(object)
+    frame: Any = file.frame().set_index("gene_id")[list(columns)].astype(object)
     frame = frame.where(frame.notna(), None)
     return {str(gene): list(row) for gene, row in zip(frame.index, frame.to_numpy(), strict=True)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from corpuscle.errors import GeneMappingError, NotFoundError, SchemaError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pandas as pd
 
 COW = "NCBITaxon:9913"
 GTF = (
@@ -74,8 +74,8 @@ def table(tmp_path: Path, read: Any) -> Path:
 
 
 def plain(rows: pd.DataFrame, *columns: str) -> list[list[Any]]:
-    cells = rows[list(columns)].astype(object)
-    return cells.where(cells.notna(), None).to_numpy().tolist()
+    cells = rows[list(columns)].astype(object).to_numpy().tolist()
+    return [[None if value is pd.NA or value != value else value for value in row] for row in cells]
 
 
 @pytest.mark.parametrize("name", ["a.gtf", "a.gtf.gz", "whatever"])

@@ -66,7 +66,7 @@ def server(tmp_path: Path) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(b"gene_id\n")
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
