@@ -25,7 +25,7 @@ def main(asked: str, folder: str) -> None:
         organism="human",
         return_mapper=True,
         mute=True,
-        source_aware=False,
+        from_source=False,
     )
     print(json.dumps({"answers": [found.get(text) for text in texts]}))
 

@@ -202,6 +202,10 @@ def ensure_genes(organism: Organism) -> bool:
                 .astype(object)
                 .where(table["symbol"].notna(), None)
                 .tolist(),
+                "synonyms": [
+                    "|".join(names) or None
+                    for names in table["previous_symbols"] + table["aliases"]
+                ],
                 "biotype": [None if kind is None else str(kind) for kind in table["biotype"]],
                 "organism_id": record.id,
                 "source_id": source,
