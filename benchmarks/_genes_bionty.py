@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from corpuscle.ontologies import get_organism
 from corpuscle.pipelines import init
@@ -18,7 +19,7 @@ def main(asked: str, folder: str) -> None:
     import bionty
 
     texts = json.loads(Path(asked).read_text())
-    found = bionty.Gene.standardize(
+    found: Any = bionty.Gene.standardize(
         texts,
         field="symbol",
         return_field="ensembl_gene_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .gene_form import MAX_ANNOTATIONS, finish_table
+from .gene_form import FLAGS, MAX_ANNOTATIONS, finish_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ __all__ = ["carry_over"]
 
 
 def carry_over(new: pd.DataFrame, old: GeneFile, release: str) -> tuple[pd.DataFrame, list[str]]:
-    """Keep what an earlier table of the organism knew: retired genes, and names before.
+    """Keep what an earlier table knew: retired genes, names before, flags that are missing now.
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ def carry_over(new: pd.DataFrame, old: GeneFile, release: str) -> tuple[pd.DataF
     rows = new.set_index("gene_id")
     gone = before.loc[before.index.difference(rows.index)].assign(status="retired")
     rows = pd.concat([rows.astype(object), gone.astype(object)])
-    known = before.to_dict("index")
+    for name in ("par_copy_of", *FLAGS):  # what a plain file does not tell of the same gene
+        rows[name] = rows[name].where(rows[name].notna(), before[name].reindex(rows.index))
+    known: dict[Any, Any] = before.to_dict("index")
     merged: dict[str, list[Any]] = {
         name: [] for name in ("symbol_in", "previous_symbols", "previous_in", "aliases")
     }

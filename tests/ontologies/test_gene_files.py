@@ -240,3 +240,13 @@ def test_the_same_release_again_changes_nothing(tmp_path: Path, read: Any, table
     rows, annotations = carry_over(read(GTF), read_table(table), "r1")
     write_table(tmp_path / "again.parquet", rows, release="r1", annotations=annotations)
     assert (tmp_path / "again.parquet").read_bytes() == table.read_bytes()
+
+
+def test_what_a_plain_file_does_not_tell_is_kept(read: Any, table: Path) -> None:
+    new = read("gene_id,symbol\nENSBTAG00000000002,ND1\nENSBTAG00000000003,\n")
+    rows, _ = carry_over(new.assign(release="r2"), read_table(table), "r2")
+    current = rows[rows["status"] == "current"]
+    assert plain(current, "is_mito", "is_ribo", "biotype") == [
+        [True, False, None],
+        [False, False, None],
+    ]
