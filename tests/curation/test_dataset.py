@@ -71,6 +71,9 @@ def test_the_file_is_as_the_contract_says(odd: Path, run: Run, human: list[str])
         "symbol",
         "biotype",
         "is_mito",
+        "is_ribo",
+        "is_hb",
+        "kind",
         "organism_ontology_term_id",
         "source_id",
         "resolution",
@@ -86,7 +89,8 @@ def test_obs_holds_the_contract_and_the_authors_columns(odd: Path, run: Run) -> 
         "tissue", "assay_ontology_term_id", "assay", "self_reported_ethnicity_ontology_term_id",
         "self_reported_ethnicity", "sex_ontology_term_id", "sex", "tissue_type",
         "organism_ontology_term_id", "organism", "donor_id", "suspension_type", "is_primary_data",
-        "dataset_id", "source_row", "n_genes", "n_counts", "pct_counts_mito", "quality",
+        "dataset_id", "source_row", "n_genes", "n_counts", "pct_counts_mito",
+        "pct_counts_ribo", "pct_counts_hb", "quality",
     ]  # fmt: skip
     assert list(adata.obs)[len(front) :] == [
         "author_cell_type", "author_tissue", "author_a_b", "author_author_x", "author_n_counts",

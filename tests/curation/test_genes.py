@@ -214,3 +214,58 @@ def test_no_count_is_lost_or_made(human: list[str], calls: list[int], data: st.D
     resolved = np.asarray([0, *calls]) >= 0
     expected = values[resolved[columns]].sum()
     assert genes.apply(counts).sum() == expected
+
+
+def test_a_retired_id_and_its_successor_are_summed_and_both_told() -> None:
+    retired, today = "ENSG00000006074", "ENSG00000275385"
+    genes = genes_of(pd.DataFrame(index=[retired, today]))
+    counts = sparse.csr_matrix(np.asarray([[1.0, 20.0]]))
+    assert genes.apply(counts).toarray().tolist() == [[21.0]]
+    assert genes.var[["source_id", "resolution"]].astype(str).to_numpy().tolist() == [
+        [f"{retired}|{today}", "id|retired_id"]
+    ]
+
+
+def test_copies_on_x_and_y_stay_two_genes_and_the_copy_is_told() -> None:
+    index = ["ENSG00000182378.14", "ENSG00000182378.14_PAR_Y"]
+    genes = genes_of(pd.DataFrame(index=index))
+    counts = sparse.csr_matrix(np.asarray([[1.0, 20.0]]))
+    assert genes.apply(counts).toarray().tolist() == [[1.0, 20.0]]
+    assert genes.var["resolution"].tolist() == ["id_version", "par_copy"]
+
+
+def test_a_copy_on_y_and_its_own_id_are_summed() -> None:
+    index = ["ENSG00000182378_PAR_Y", "ENSG00000292344"]
+    genes = genes_of(pd.DataFrame(index=index))
+    assert genes.var["resolution"].tolist() == ["id|par_copy"]
+    assert genes.max_per_gene == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "method"),
+    [
+        (["TP53", "x"], {"gene_ids": "ids"}, "retired_id_symbol"),
+        (["0", "1"], {"gene_ids": "ids", "feature_name": "symbols"}, "retired_id_symbol"),
+        (["0", "1"], {"gene_ids": "ids"}, "retired"),
+    ],
+    ids=["symbols in the index", "in a column of that name", "nowhere"],
+)
+def test_the_files_own_symbol_stands_in_for_a_lost_id(
+    names: list[str], columns: dict[str, str], method: str
+) -> None:
+    values = {"ids": ["ENSG00000238009", "ENSG00000000003"], "symbols": ["TP53", "TSPAN6"]}
+    var = pd.DataFrame({name: values[key] for name, key in columns.items()}, index=names)
+    assert genes_of(var).features["method"].tolist() == [method, "id"]
+
+
+def test_reporters_are_left_out_and_told() -> None:
+    genes = genes_of(pd.DataFrame(index=["TP53", "EGFP"]))
+    row = genes.features.iloc[1]
+    assert (row["outcome"], row["method"], row["kind"]) == ("unknown", "transgene", "transgene")
+    assert genes.var.index.tolist() == ["ENSG00000141510"]
+
+
+def test_var_has_flags_and_kind(human: list[str]) -> None:
+    var = genes_of(pd.DataFrame(index=["ENSG00000198888", "RPS3", "HBB", "ERCC-00002"])).var
+    assert var[["is_mito", "is_ribo", "is_hb"]].sum().tolist() == [1, 1, 1]
+    assert var["kind"].tolist().count("spike-in") == 1

@@ -7,9 +7,11 @@ from scipy import sparse
 
 from corpuscle.curation._quality import cell_quality
 
+FLAGS = ("is_mito", "is_ribo", "is_hb")
 
-def var(*is_mito: bool | None) -> pd.DataFrame:
-    return pd.DataFrame({"is_mito": pd.array(is_mito, dtype="boolean")})
+
+def var(*flags: bool | None) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.array(flags, dtype="boolean") for name in FLAGS})
 
 
 ROWS = sparse.csr_matrix(np.asarray([[1.0, 0, 3], [0, 0, 0], [0, 2, 0]]))
@@ -24,8 +26,9 @@ def test_counts_and_genes_of_cells_are_measured() -> None:
     ]
 
 
+@pytest.mark.parametrize("measure", ["pct_counts_mito", "pct_counts_ribo", "pct_counts_hb"])
 @pytest.mark.parametrize(
-    ("is_mito", "percent"),
+    ("flags", "percent"),
     [
         ((True, False, None), [25, None, 0]),
         ((True, True, True), [100, None, 100]),
@@ -33,11 +36,24 @@ def test_counts_and_genes_of_cells_are_measured() -> None:
         ((None, None, None), [None, None, None]),
     ],
 )
-def test_mitochondrial_share_is_missing_where_nobody_can_know(
-    is_mito: tuple[bool | None, ...], percent: list[float | None]
+def test_a_share_is_missing_where_nobody_can_know(
+    measure: str, flags: tuple[bool | None, ...], percent: list[float | None]
 ) -> None:
-    found = cell_quality(ROWS, var(*is_mito))["pct_counts_mito"]
+    found = cell_quality(ROWS, var(*flags))[measure]
     assert [None if pd.isna(value) else value for value in found] == percent
+
+
+def test_each_share_is_of_its_own_genes() -> None:
+    table = pd.DataFrame(
+        {
+            "is_mito": pd.array([True, False, False], dtype="boolean"),
+            "is_ribo": pd.array([False, None, True], dtype="boolean"),
+            "is_hb": pd.array([False, False, False], dtype="boolean"),
+        }
+    )
+    found = cell_quality(ROWS, table).iloc[0]
+    assert (found["pct_counts_mito"], found["pct_counts_ribo"]) == (25, 75)
+    assert pd.isna(found["pct_counts_hb"])
 
 
 def test_sums_beyond_float32_are_exact() -> None:
@@ -47,4 +63,4 @@ def test_sums_beyond_float32_are_exact() -> None:
 
 def test_the_types_are_those_of_the_contract() -> None:
     dtypes = cell_quality(ROWS, var(True, False, None)).dtypes.astype(str)
-    assert dtypes.tolist() == ["int32", "float64", "float32", "category"]
+    assert dtypes.tolist() == ["int32", "float64", *["float32"] * 3, "category"]
