@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .environments import measure
 from .result import Goal, Result
 
 if TYPE_CHECKING:
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
 
     Answer = tuple[str | None, bool]
 
-GOLD = Path(os.environ.get("CORPUSCLE_GOLD", "../shared/data/gold"))
-"""Folder of labels that people mapped: tables as `fit_label_model.read_gold` takes them."""
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SPEED = Path(__file__).with_name("_labels_speed.py")
 N_SPEED = 100_000
 FIELDS = ("cell_type", "tissue", "disease", "assay")
 GOALS = {
@@ -36,14 +34,23 @@ GOALS = {
 }
 
 
-def run(*, quick: bool) -> Result:
-    """Ask for every label as if nobody had mapped its dataset, and compare with what people said."""
-    if not GOLD.is_dir():
-        msg = f"There is no folder {GOLD}. Set CORPUSCLE_GOLD to a folder of mapped labels."
+def run(*, quick: bool, data: Path | None = None) -> Result:
+    """Ask for every label as if nobody had mapped its dataset, and compare with what people said.
+
+    Parameters
+    ----------
+    quick
+        A few labels of each set, and the model that is shipped only.
+    data
+        Folder with ``gold``: tables of mapped labels as `fit_label_model.read_gold` takes them.
+    """
+    folder = (data or DATA) / "gold"
+    if not folder.is_dir():
+        msg = f"There is no folder {folder}. Name one that holds it with --data."
         raise FileNotFoundError(msg)
     from corpuscle.ontologies.fit_label_model import read_gold
 
-    gold = read_gold(GOLD)
+    gold = read_gold(folder)
     gold = gold[gold["field"].isin(FIELDS)].reset_index(drop=True)
     if quick:
         gold = gold.groupby("set", group_keys=False).head(40).reset_index(drop=True)
@@ -61,7 +68,7 @@ def run(*, quick: bool) -> Result:
             for what, value in _judge(group, answers).items():
                 figures[f"{name}, {way}, {what}"] = value
                 measured[str(name), way, what] = value
-    speed = _speed(1_000 if quick else N_SPEED)
+    speed = measure(SPEED, str(1_000 if quick else N_SPEED))
     figures |= speed
     goals = [
         Goal(name=", ".join(key), value=measured[key], goal=goal)
@@ -196,8 +203,10 @@ def _ask(gold: pd.DataFrame, models: dict[str, Any], *, with_memory: bool) -> di
     for (field, dataset), group in gold.groupby(["field", "dataset"]):
         others = gold[(gold["field"] == field) & (gold["dataset"] != dataset)]
         confirmed = [
-            Confirmed(label=row.label, term_id=row.truth, tissue=row.tissue)
-            for row in others.itertuples()
+            Confirmed(label=label, term_id=truth, tissue=tissue)
+            for label, truth, tissue in zip(
+                others["label"], others["truth"], others["tissue"], strict=True
+            )
         ]
         past = Memory(confirmed=tuple(confirmed) if with_memory else ())
         for (organism, tissue), part in group.groupby(["organism", "tissue"]):
@@ -210,35 +219,8 @@ def _ask(gold: pd.DataFrame, models: dict[str, Any], *, with_memory: bool) -> di
                 model=models.get(str(dataset)),
             )
             of = dict(zip(labels, found, strict=True))
-            for row, label in part["label"].items():
+            for row, label in zip(part.index, part["label"], strict=True):
                 finding = of[label]
                 best = finding.candidates[0] if finding.candidates else None
                 answers[row] = (finding.term_id or best, finding.outcome == "mapped")
     return answers
-
-
-def _speed(n: int) -> dict[str, float]:
-    """Map labels made of words of names, all distinct, on one core."""
-    import numpy as np
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    started = time.perf_counter()
-    from corpuscle.ontologies import map_labels
-
-    map_labels(["a first label"], field="cell_type", organism="human")
-    start = time.perf_counter() - started
-    from corpuscle.ontologies import vocabulary
-
-    words = sorted({w for name in vocabulary("cell_type").labels.values() for w in name.split()})
-    rng = np.random.default_rng(0)
-    picked = rng.integers(len(words), size=(n, 3))
-    labels = [f"{words[a]} {words[b]} {words[c]}s_{i % 40}" for i, (a, b, c) in enumerate(picked)]
-    started = time.perf_counter()
-    map_labels(labels, field="cell_type", organism="human")
-    seconds = time.perf_counter() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return {
-        "start, s": start,
-        "100,000 labels, s": seconds * N_SPEED / n,
-        "peak memory of the whole run, MiB": memory,
-    }

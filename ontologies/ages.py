@@ -175,8 +175,8 @@ def _human(age: Age) -> list[str]:
         as_weeks = Age(value=age.value, unit="week", since="fertilisation")
         return [*_human(as_years), *(_human(as_weeks) if age.end is None else [])]
     if age.since is None:
-        ways = ("fertilisation", "birth")
-        return [name for since in ways for name in _human(replace(age, since=since))]
+        before, after = replace(age, since="fertilisation"), replace(age, since="birth")
+        return [*_human(before), *_human(after)]
     if age.unit == "carnegie":
         return [f"carnegie stage {int(age.value):02}{age.part}"]
     if age.since == "fertilisation":

@@ -84,8 +84,8 @@ def build_taxonomy(taxa: dict[str, dict[str, Any]], target: Path = TAXONOMY_PATH
                     "deprecated": False,
                 }
     for number, label in _TOP.items():
-        above = [n for n in _TOP if list(_TOP).index(n) < list(_TOP).index(number)]
-        _add(terms, number, label, above)
+        order = list(_TOP)
+        _add(terms, number, label, order[: order.index(number)])
     for taxon, organism in names.items():
         terms[taxon]["synonyms"] = sorted({organism.common, *organism.synonyms})
     text = json.dumps(dict(sorted(terms.items())), indent=0, sort_keys=True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .label_features import FEATURES, find_candidates, prepare_evidence
+from .label_evidence import prepare_evidence
+from .label_features import FEATURES, find_candidates
 from .label_index import label_index
 from .label_memory import Confirmed
 from .label_model import MODEL_PATH, LabelModel
@@ -117,11 +118,14 @@ def gather(
     """
     asked = gold.loc[list(rows)]
     parts: list[tuple[Any, Any, Any, Any]] = []
-    for (field, organism), group in asked.groupby(["field", "organism"], sort=True):
+    keys: Any
+    for keys, group in asked.groupby(["field", "organism"], sort=True):
+        field, organism = keys
         index = label_index(field, _taxon(organism), None)
         ids = np.array(index.ids, dtype=object)
         of_field = gold[gold["field"] == field]
-        for (left_out, tissue), part in group.groupby([leave_out, "tissue"], sort=True):
+        for keys, part in group.groupby([leave_out, "tissue"], sort=True):
+            left_out, tissue = keys
             others = of_field[of_field[leave_out] != left_out]
             confirmed = [
                 Confirmed(label=label, term_id=term, tissue=place)
@@ -235,7 +239,7 @@ def unseen_models(gold: pd.DataFrame) -> dict[str, LabelModel]:
     gold = _ranked(gold)
     folds = folds_of(gold)
     examples, scores, fitted = _fit_all(gold)
-    models = {}
+    models: dict[str, LabelModel] = {}
     for fold, model in enumerate(fitted):
         best = [_without(best_of(e, s), folds, fold) for e, s in zip(examples, scores, strict=True)]
         shipped = LabelModel.from_trees(model, FEATURES, _curve(best))
@@ -253,7 +257,8 @@ def fit(folder: Path, target: Path = MODEL_PATH) -> None:
 
 
 def _ranked(gold: pd.DataFrame) -> pd.DataFrame:
-    return gold[gold["field"].isin(RANKED)].reset_index(drop=True)
+    ranked: pd.DataFrame = gold[gold["field"].isin(RANKED)].reset_index(drop=True)
+    return ranked
 
 
 def _fit_all(gold: pd.DataFrame) -> tuple[list[Examples], list[Any], list[Any]]:
@@ -265,7 +270,8 @@ def _fit_all(gold: pd.DataFrame) -> tuple[list[Examples], list[Any], list[Any]]:
 
 
 def _without(best: pd.DataFrame, folds: Any, fold: int) -> pd.DataFrame:
-    return best[folds[best.index] != fold]
+    kept: pd.DataFrame = best[folds[best.index] != fold]
+    return kept
 
 
 def _curve(best: Sequence[pd.DataFrame]) -> tuple[Any, Any]:

@@ -70,7 +70,7 @@ class Strings:
 
     def weigh(self, words: frozenset[str]) -> float:
         """Sum the weights of words."""
-        return sum(self.word_weights.get(word, self.unknown_weight) for word in words)
+        return float(sum(self.word_weights.get(word, self.unknown_weight) for word in words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -61,11 +61,13 @@ class LabelModel:
             for bit, (feature, limit) in enumerate(zip(asked, threshold, strict=True)):
                 answers |= (columns[feature] <= limit).astype(np.uint8) << np.uint8(bit)
             odds += value[answers]
-        return 1 / (1 + np.exp(-odds))
+        probability: npt.NDArray[np.float64] = 1 / (1 + np.exp(-odds))
+        return probability
 
     def confidence(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Give the chance that the best candidate is right, by its score."""
-        return np.interp(scores, self.score_at, self.confidence_at)
+        share: npt.NDArray[np.float64] = np.interp(scores, self.score_at, self.confidence_at)
+        return share
 
     def save(self, path: Path) -> None:
         """Write the model: the same numbers give the same bytes."""

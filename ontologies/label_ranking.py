@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .label_features import Candidates, Evidence, find_candidates, prepare_evidence
+from .label_evidence import Evidence, prepare_evidence
+from .label_features import Candidates, find_candidates
 from .label_index import LabelIndex, label_index
 from .label_memory import Confirmed
 from .label_model import LabelModel, label_model

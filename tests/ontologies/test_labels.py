@@ -353,10 +353,18 @@ def test_memory_without_terms_is_refused() -> None:
 
 def test_tissue_tells_cell_types_apart_that_share_a_name() -> None:
     def best(tissue: str) -> str:
-        rows = map_labels(["goblet"], field="cell_type", organism="human", tissue=tissue)
-        return str(rows["candidates"].iloc[0][0])
+        rows = map_labels(["stellate cells"], field="cell_type", organism="human", tissue=tissue)
+        candidates = rows["candidates"].iloc[0]
+        return next(
+            vocabulary("cell_type").labels[c]
+            for c in candidates
+            if "neuron" not in vocabulary("cell_type").labels[c]
+        )
 
-    assert best("lung") != best("colon")
+    assert (best("liver"), best("pancreas")) == (
+        "hepatic stellate cell",
+        "pancreatic stellate cell",
+    )
 
 
 def test_label_that_says_more_than_its_term_is_mapped_broadly() -> None:

@@ -122,6 +122,7 @@ def test_circle_of_replacements_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     circle = Ontology(
         prefix="CL",
         version="x",
+        schema="7.1.0",
         terms=MappingProxyType(
             {
                 "CL:1": {"label": "a", "deprecated": True, "replaced_by": "CL:2"},

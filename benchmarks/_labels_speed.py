@@ -1,0 +1,42 @@
+"""One measurement of `benchmarks.labels`: python _labels_speed.py N_LABELS."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def main(n: int) -> None:
+    """Map labels made of words of names, all distinct, on one core, and print the cost."""
+    started = time.perf_counter()
+    from corpuscle.ontologies import map_labels, vocabulary
+
+    map_labels(["a first label"], field="cell_type", organism="human")
+    start = time.perf_counter() - started
+    figures = {"start, s": start}
+    import numpy as np
+
+    for field in ("cell_type", "tissue", "disease"):
+        names = vocabulary(field, "human").labels.values()
+        words = sorted({word for name in names for word in name.split()})
+        picked = np.random.default_rng(0).integers(len(words), size=(n, 3))
+        labels = [
+            f"{words[a]} {words[b]} {words[c]}s_{i % 40}" for i, (a, b, c) in enumerate(picked)
+        ]
+        map_labels(["a first label"], field=field, organism="human")
+        started = time.perf_counter()
+        map_labels(labels, field=field, organism="human")
+        figures[f"100,000 labels of {field}, s"] = (time.perf_counter() - started) * 100_000 / n
+        figures[f"peak memory after {field}, MiB"] = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        )
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
