@@ -130,7 +130,7 @@ def test_circle_of_replacements_ends(monkeypatch: pytest.MonkeyPatch) -> None:
             }
         ),
     )
-    monkeypatch.setattr(terms, "ontology", lambda prefix: circle)
+    monkeypatch.setattr(terms, "ontology", lambda prefix, schema: circle)
     assert current_id("CL:1") is None
 
 
