@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
-from ._decisions import decision_table, write_sssom
+from ._decisions import decision_table, read_decisions, write_decisions
 from ._files import atomic_path, content_hash, copy_file
+from ._memory import MEMORY_COLUMNS, Memory, answers, same_answers
 from ._options import CurationOptions, parse_assignments
 from ._report import CurationReport
 from ._source import SourceFile, detect_format, open_source
 
 __all__ = [
+    "MEMORY_COLUMNS",
     "PROCESSING_VERSION",
     "Curated",
     "CurationOptions",
     "CurationReport",
+    "Memory",
     "SourceFile",
     "Verdict",
+    "answers",
     "atomic_path",
     "check_counts",
     "content_hash",
@@ -27,6 +31,8 @@ __all__ = [
     "find_counts",
     "open_source",
     "parse_assignments",
+    "read_decisions",
+    "same_answers",
     "versions",
-    "write_sssom",
+    "write_decisions",
 ]

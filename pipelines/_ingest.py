@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
-from ..curation import CurationOptions, content_hash, curate, versions, write_sssom
+from ..curation import CurationOptions, content_hash, curate, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
 from ..ontologies import get_organism
 from ._registrar import NewFile, NewRun, register
@@ -223,7 +223,7 @@ def _ingest_one(
             progress=on_progress,
         )
         copy(path, folder / "raw")
-        write_sssom(curated.decisions, folder / "decisions.tsv", dataset=dataset)
+        write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset)
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
         run = _registration(path, curated, folder, reference=reference, options=options)
         ((registered, _),) = register([run])
