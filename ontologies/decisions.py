@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabelMappingError, NotFoundError
 from .fields import FIELDS, vocabulary
+from .organisms import get_organism
 from .sssom import Problem
 from .sssom_slots import COMPOSED, LITERAL, NO_TERM
 from .terms import current_id, normal_id, ontology_of
@@ -49,7 +50,7 @@ class Decision:
     target: str
     """As written; see `find_target`."""
     organism: str = ""
-    """Taxon id, where it holds for one organism; empty for all."""
+    """Taxon id or name, where it holds for one organism; empty for all."""
     dataset: str = ""
     """Name of the dataset, where it holds for one; empty for all."""
     comment: str = ""
@@ -209,8 +210,12 @@ def check_decisions(
     good: list[tuple[Decision, Target]] = []
     problems: list[Problem] = []
     meant: dict[tuple[str, ...], tuple[Decision, Target]] = {}
-    for decision in decisions:
+    for written in decisions:
+        decision = written
         try:
+            if written.organism:
+                taxon = get_organism(written.organism).taxon_id
+                decision = replace(written, organism=taxon)
             target = _understand(decision, schema)
         except (LabelMappingError, NotFoundError) as error:
             kind = str(error.details.get("problem", "unknown name"))
