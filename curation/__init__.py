@@ -6,7 +6,7 @@ from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, read_decisions, write_decisions
 from ._files import atomic_path, content_hash, copy_file
-from ._memory import MEMORY_COLUMNS, Memory, answers, same_answers
+from ._memory import MEMORY_COLUMNS, Memory, answers, for_mapper, memory_of_dataset, same_answers
 from ._options import CurationOptions, parse_assignments
 from ._report import CurationReport
 from ._source import SourceFile, detect_format, open_source
@@ -29,6 +29,8 @@ __all__ = [
     "decision_table",
     "detect_format",
     "find_counts",
+    "for_mapper",
+    "memory_of_dataset",
     "open_source",
     "parse_assignments",
     "read_decisions",

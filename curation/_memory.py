@@ -135,12 +135,11 @@ def without_term(mapped: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFram
     is_none = mapped["source_label"].isin(set(decided))
     if not is_none.any():
         return mapped
-    nothing = {"term_id": None, "term_label": None, "outcome": "unmapped", "predicate": ""}
-    nothing |= {"method": "memory", "confidence": 0.0}
     result = mapped.copy()
-    for column, value in nothing.items():
-        result[column] = result[column].astype(object).where(~is_none, value)
-    result["confidence"] = result["confidence"].astype(float)
-    result["candidates"] = result["candidates"].where(~is_none, None)
-    result["candidates"] = [value or () for value in result["candidates"]]
+    result.loc[is_none, ["term_id", "term_label"]] = None
+    result.loc[is_none, ["outcome", "predicate", "method"]] = ["unmapped", "", "memory"]
+    result.loc[is_none, "confidence"] = 0.0
+    result["candidates"] = [
+        () if none else ids for none, ids in zip(is_none, mapped["candidates"], strict=True)
+    ]
     return result

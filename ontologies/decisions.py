@@ -273,9 +273,9 @@ def sssom_object(term_id: str | None) -> tuple[str, str]:
     return (parts[0], "") if ":" in parts[0] else ("", LITERAL)
 
 
-def term_of(row: Mapping[str, str]) -> str:
+def term_of(row: Mapping[Any, Any]) -> str:
     """Read the term of a row of an SSSOM table: the inverse of `sssom_object`."""
     if row.get("object_type") == LITERAL:
-        return row["object_label"]
-    parts = row["object_id"].split(JOINT)
+        return str(row["object_label"])
+    parts = str(row["object_id"]).split(JOINT)
     return JOINT.join(part.removeprefix("cellosaurus:") for part in parts)

@@ -344,7 +344,7 @@ def _reference_problem(text: str, known: set[str]) -> str | None:
     return None
 
 
-def _check_required(line: int, row: Mapping[str, str]) -> Iterator[Problem]:
+def _check_required(line: int, row: Mapping[Any, Any]) -> Iterator[Problem]:
     for side in ("subject", "object"):
         slot = f"{side}_label" if row.get(f"{side}_type") == LITERAL else f"{side}_id"
         if not row.get(slot):
@@ -354,7 +354,7 @@ def _check_required(line: int, row: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(kind="empty value", line=line, message=f"{slot} is empty")
 
 
-def _check_values(line: int, row: Mapping[str, str]) -> Iterator[Problem]:
+def _check_values(line: int, row: Mapping[Any, Any]) -> Iterator[Problem]:
     why = row.get("mapping_justification", "")
     if why and why.removeprefix("semapv:") not in JUSTIFICATIONS:
         yield Problem(

@@ -226,7 +226,11 @@ def record(
         uid, is_new = memory.uid, bool(changes) and not dry_run
         if is_new:
             uid = _write(memory, table, changes, reviewer=reviewer, date=date, source=source)
-    after = MemoryVersion(version=version if changes else memory.version, uid=uid, table=table)
+    after = MemoryVersion(
+        version=version if changes else memory.version,
+        uid=uid if is_new or not changes else "planned",
+        table=table,
+    )
     return Recorded(
         version=after.version,
         uid=uid,

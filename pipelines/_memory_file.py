@@ -82,7 +82,7 @@ def read_decision_file(path: Path) -> tuple[list[Decision], list[Problem]]:
         by_person = row.get("mapping_justification") == "semapv:ManualMappingCuration"
         if row.get("predicate_modifier") or not by_person:
             continue
-        target = term_of({"object_id": "", "object_label": "", **row})
+        target = term_of({"object_id": "", "object_label": ""} | dict(row))
         decisions.append(
             Decision(
                 line=int(line),

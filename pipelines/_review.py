@@ -122,7 +122,7 @@ def open_labels(
 class _Place:
     """Where an open label was seen."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[Any, Any]] = field(default_factory=list)
     datasets: list[str] = field(default_factory=list)
     organisms: set[str] = field(default_factory=set)
     tissues: Counter[str] = field(default_factory=Counter)

@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError
 
 from ..errors import CorpuscleError, IntegrityError
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
+from ._review_cli import decision, review
 
 app = App(
     name="corpuscle",
@@ -20,6 +21,8 @@ app = App(
 )
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
+app.command(review)
+lineage.command(decision)
 
 
 def main(arguments: list[str] | None = None) -> None:
