@@ -55,6 +55,8 @@ class Decision:
     """Name of the dataset, where it holds for one; empty for all."""
     comment: str = ""
     confidence: str = "1"
+    reviewer: str = ""
+    """Who decided; empty for whoever applies it."""
 
     @property
     def about(self) -> tuple[str, str, str, str]:

@@ -173,7 +173,7 @@ def merge(
             "organism": organism,
             "scope": "dataset" if dataset else "global",
             "dataset": dataset,
-            "reviewer": reviewer,
+            "reviewer": decision.reviewer or reviewer,
             "date": date,
             "confidence": decision.confidence,
             "comment": decision.comment,

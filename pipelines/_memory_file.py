@@ -93,6 +93,7 @@ def read_decision_file(path: Path) -> tuple[list[Decision], list[Problem]]:
                 dataset=row.get("dataset", ""),
                 comment=row.get("comment", ""),
                 confidence=row.get("confidence") or "1",
+                reviewer=row.get("reviewer_label") or row.get("author_label", ""),
             )
         )
     return decisions, problems

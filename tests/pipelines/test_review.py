@@ -287,14 +287,15 @@ def test_a_sheet_with_answers_is_never_written_over(
 def test_the_memory_of_one_workspace_can_be_applied_to_another(
     files: Path, corpuscle: Command, ln: Any, tmp_path: Path
 ) -> None:
-    corpuscle("review", "--apply", decide(tmp_path, "none"), "--reviewer", "Ada")
-    memory = ln.Artifact.get(key="memory/decisions.sssom.tsv")
+    corpuscle("review", "--apply", decide(tmp_path, "CL:0000236"), "--reviewer", "Ada")
     exported = tmp_path / "theirs.sssom.tsv"
-    exported.write_bytes(memory.path.read_bytes().replace(b"sssom:NoTermFound", b"CL:0000236"))
+    exported.write_bytes(ln.Artifact.get(key="memory/decisions.sssom.tsv").path.read_bytes())
+    corpuscle("review", "--apply", decide(tmp_path, "none"), "--reviewer", "Bob")
     done = corpuscle("review", "--apply", exported, "--reviewer", "Bob", "--json")
     assert [(c["label"], c["before"], c["after"]) for c in done.json["changes"]] == [
         (ODD, "sssom:NoTermFound", "CL:0000236")
     ]
+    assert memory_of()["cell_type"]["reviewer"].tolist() == ["Ada"]
     exported.write_text(exported.read_text().replace("skos:exactMatch", "exactly"))
     done = corpuscle("review", "--apply", exported, "--json")
     assert [p["kind"] for p in done.json["problems"]] == ["invalid CURIE"]
