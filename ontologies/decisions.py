@@ -271,7 +271,7 @@ def sssom_object(term_id: str | None) -> tuple[str, str]:
         f"cellosaurus:{part}" if part.startswith("CVCL_") else part for part in term_id.split(JOINT)
     ]
     if len(parts) > 1:
-        return JOINT.join(parts), COMPOSED
+        return "+".join(parts), COMPOSED  # white space would make it no CURIE
     return (parts[0], "") if ":" in parts[0] else ("", LITERAL)
 
 
@@ -279,5 +279,6 @@ def term_of(row: Mapping[Any, Any]) -> str:
     """Read the term of a row of an SSSOM table: the inverse of `sssom_object`."""
     if row.get("object_type") == LITERAL:
         return str(row["object_label"])
-    parts = str(row["object_id"]).split(JOINT)
+    text = str(row["object_id"])
+    parts = text.split("+") if row.get("object_type") == COMPOSED else [text]
     return JOINT.join(part.removeprefix("cellosaurus:") for part in parts)

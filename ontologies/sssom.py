@@ -244,7 +244,7 @@ def _quoted(text: str) -> str:
 def _curie_map(table: pd.DataFrame) -> dict[str, str]:
     used = {OWN}
     for slot in _references(table.columns):
-        used |= {prefix for prefix in map(_prefix, table[slot].unique()) if prefix is not None}
+        used |= {_prefix(part) or "" for text in table[slot].unique() for part in _parts(text)}
     return {prefix: IRIS[prefix] for prefix in sorted(used & IRIS.keys())}
 
 
@@ -252,6 +252,12 @@ def _references(columns: Iterable[str]) -> list[str]:
     return [c for c in columns if c in ROW_SLOTS and c.endswith("_id")] + [
         c for c in columns if c == "mapping_justification"
     ]
+
+
+def _parts(text: str) -> list[str]:
+    """Take apart what several terms together are: CURIEs joined by ``+``."""
+    first, *others = text.split("+")
+    return [first, *(other for other in others if ":" in other)]
 
 
 def _prefix(text: str) -> str | None:
@@ -334,8 +340,7 @@ _SEVERAL = frozenset({"author_id", "reviewer_id", "creator_id"})
 
 
 def _reference_problem(text: str, known: set[str]) -> str | None:
-    # several terms in one value are a composed expression: ids joined by " || "
-    for part in text.split(" || "):
+    for part in _parts(text):
         prefix = _prefix(part)
         if prefix is None:
             return f"{part!r} is not PREFIX:NAME"

@@ -191,6 +191,12 @@ def test_problems_are_raised_as_one_and_counted(tmp_path: Path) -> None:
     assert len(refused.value.details["problems"]) == 9  # type: ignore[arg-type]  # a list
 
 
+def test_the_prefixes_of_several_terms_together_are_defined(tmp_path: Path) -> None:
+    table = mappings(["a"]).assign(object_id="EFO:1+MONDO:0100096")
+    found = read_sssom(write(table, tmp_path / "a.tsv"))
+    assert (check_sssom(found), "MONDO" in found.metadata["curie_map"]) == ([], True)
+
+
 def test_what_would_not_be_valid_is_not_written(tmp_path: Path) -> None:
     table = mappings(["a"]).assign(object_id="no id")
     with pytest.raises(LabelMappingError, match="report"):
