@@ -43,7 +43,7 @@ DEFINITION = 160
 """Characters of a definition that are shown."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _MANGLED = re.compile(
-    r"\d{1,2}[-/. ][A-Za-z]{3}([-/. ]\d{2,4})?|[A-Za-z]{3}[-/. ]\d{2,4}|\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+    r"\d{1,2}[-/. ]{1,2}[A-Za-z]{3}([-/. ]\d{2,4})?|[A-Za-z]{3}[-/. ]\d{2,4}|\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}.*"
     r"|\d+[.,]?\d*E[+-]?\d+|#[A-Z/0!?]+"
 )
 """Dates, numbers with an exponent, and errors, as spreadsheets write them."""
@@ -81,7 +81,7 @@ def write_sheet(items: Sequence[OpenLabel], path: Path) -> None:
         raise ConflictError(msg, {"file": str(path)})
     is_csv = path.suffix == ".csv"
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter="," if is_csv else "\t", lineterminator="\n")
+    writer = csv.writer(text, delimiter="," if is_csv else "\t", lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
         row = {
