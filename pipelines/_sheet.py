@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ._review import OpenLabel
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "field",
     "label",
     "decision",

@@ -8,10 +8,6 @@ import pytest
 import corpuscle.ontologies as ontologies
 
 
-def test_public_names_are_sorted() -> None:
-    assert sorted(ontologies.__all__) == ontologies.__all__
-
-
 @pytest.mark.parametrize("name", ontologies.__all__)
 def test_public_name_can_be_imported_and_comes_from_its_own_module(name: str) -> None:
     value = getattr(ontologies, name)

@@ -49,7 +49,7 @@ def files(workspace: Workspace, corpuscle: Command, tmp_path: Path) -> Path:
 def sheet(path: Path, rows: list[dict[str, str]], delimiter: str = "\t") -> Path:
     """Write decisions as a curator would."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter, restval="")
+        writer = csv.DictWriter(file, list(COLUMNS), delimiter=delimiter, restval="")
         writer.writeheader()
         writer.writerows(rows)
     return path
@@ -68,7 +68,7 @@ def fill(path: Path, answers: dict[str, str]) -> None:
     for row in rows:
         row["decision"] = answers.get(row["label"].removeprefix("'"), "")
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, delimiter=delimiter, lineterminator="\r\n")
+        writer = csv.DictWriter(file, list(COLUMNS), delimiter=delimiter, lineterminator="\r\n")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -116,8 +116,10 @@ def test_a_decision_in_a_sheet_is_used_by_the_next_ingestion(
     ).table
     rows = table[table["field"] == "cell_type"].set_index("subject_label")
     told = rows[["object_id", "outcome", "method", "reviewer_label", "decided_in"]]
-    assert told.loc[ODD].tolist() == ["CL:0000236", "mapped", "memory", "Ada", "1"]
-    assert told.loc["gork"].tolist() == ["sssom:NoTermFound", "unmapped", "memory", "Ada", "1"]
+    assert dict(zip(told.index, told.to_numpy().tolist(), strict=True)) == {
+        ODD: ["CL:0000236", "mapped", "memory", "Ada", "1"],
+        "gork": ["sssom:NoTermFound", "unmapped", "memory", "Ada", "1"],
+    }
     params = curated.run.params
     assert params["memory"]["version"] == params["report"]["memory"] == "1"
     assert [(a["label"], a["term_id"]) for a in params["answers"]] == [
@@ -205,8 +207,9 @@ def test_a_decision_that_does_not_fit_a_dataset_does_not_curate_it_again_and_aga
 def test_a_decision_about_the_words_counts_where_the_id_was_of_no_use(
     workspace: Workspace, corpuscle: Command, tmp_path: Path
 ) -> None:
-    ids = {"cell_type_ontology_term_id": "CL:9999999"}
-    path = write_h5ad(tmp_path / "a.h5ad", cell_types=("gork",), **ids)
+    path = write_h5ad(
+        tmp_path / "a.h5ad", cell_types=("gork",), cell_type_ontology_term_id="CL:9999999"
+    )
     corpuscle("ingest", path)
     assert [i.label for i in open_labels()] == ["CL:9999999"]
     applied = corpuscle("review", "--apply", decide(tmp_path, "neuron", label="gork"), "--json")
