@@ -62,7 +62,7 @@ def memory_of_dataset(memory: Memory, *, dataset: str, organism: str) -> dict[st
         own = rows[~is_other]
         rank = 2 * (own["scope"] == "dataset") + (own["organism"] != "")
         own = own.iloc[rank.argsort(kind="stable")[::-1]].drop_duplicates("source_label")
-        own = own.sort_values("source_label", kind="stable").assign(scope="global")
+        own = own.sort_values("source_label", kind="stable").assign(scope="global", organism="")
         result[field] = pd.concat([own, rows[is_other]], ignore_index=True)
     return result
 
