@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
-from ._decisions import decision_table, write_sssom
+from ._decisions import decision_table, read_decisions, write_decisions
 from ._files import atomic_path, content_hash, copy_file
+from ._labels import tissue_context
+from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_answers
 from ._options import CurationOptions, parse_assignments
 from ._report import CurationReport
 from ._source import SourceFile, detect_format, open_source
 
 __all__ = [
+    "MEMORY_COLUMNS",
     "PROCESSING_VERSION",
     "Curated",
     "CurationOptions",
     "CurationReport",
+    "Memory",
     "SourceFile",
     "Verdict",
+    "answers",
     "atomic_path",
     "check_counts",
     "content_hash",
@@ -25,8 +30,12 @@ __all__ = [
     "decision_table",
     "detect_format",
     "find_counts",
+    "memory_of_dataset",
     "open_source",
     "parse_assignments",
+    "read_decisions",
+    "same_answers",
+    "tissue_context",
     "versions",
-    "write_sssom",
+    "write_decisions",
 ]

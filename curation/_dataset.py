@@ -14,6 +14,7 @@ from ._decisions import decision_table
 from ._files import atomic_path
 from ._genes import gene_features, map_genes
 from ._labels import curate_labels
+from ._memory import answers
 from ._obs import curated_obs, with_quality
 from ._options import CurationOptions
 from ._organism import decide_organism
@@ -22,12 +23,14 @@ from ._source import open_source
 from ._write import write_counts, write_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
 
+    from ._labels import FieldLabels
     from ._matrix import Matrix
+    from ._memory import Memory
     from ._source import SourceFile
 
 PROCESSING_VERSION = "2"
@@ -45,6 +48,8 @@ class Curated:
     """Mapping decisions, see `decision_table`."""
     classes: dict[str, list[str]]
     """By field: the distinct values in obs, sorted; ``unknown`` and ``na`` are no classes."""
+    answers: list[dict[str, str]]
+    """What the memory said about the labels of the dataset, see `answers`."""
 
     @property
     def terms(self) -> dict[str, list[str]]:
@@ -74,7 +79,8 @@ def curate(
     dataset: str,
     source_hash: str,
     options: CurationOptions | None = None,
-    memory: Mapping[str, Mapping[str, str]] | None = None,
+    memory: Memory | None = None,
+    memory_version: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Curated:
     """Curate one file into one AnnData file.
@@ -95,7 +101,9 @@ def curate(
     options
         What the curator decided.
     memory
-        Confirmed label mappings by field.
+        Decisions of curators, by field: see `Memory`.
+    memory_version
+        Which version of it this is, kept in the report.
     progress
         Called with cells done and cells in all.
 
@@ -131,7 +139,9 @@ def curate(
             )
             raise OrganismError(msg, {"file": str(path)})
         given = source.obs.iloc[kept]
-        labels = curate_labels(path, given, organism.organism, options, memory or {})
+        labels = curate_labels(
+            path, given, organism.organism, options, memory or {}, dataset=dataset
+        )
         obs, n_renamed = curated_obs(given, kept, organism.organism, labels, dataset)
         largest = next(v.max_value for v in verdicts if v.matrix == matrix.name)
         is_small = largest * genes.max_per_gene < EXACT_FLOAT32
@@ -159,6 +169,7 @@ def curate(
                 labels={result.name: label_summary(result) for result in labels},
                 left_out=_left_out(source, matrix),
                 renamed_cells=n_renamed,
+                memory=memory_version,
                 versions=versions(),
             )
             spatial = None if source.spatial is None else source.spatial[kept]
@@ -168,7 +179,24 @@ def curate(
         report=report,
         decisions=decision_table(labels, genes, organism, len(kept)),
         classes=_classes(obs),
+        answers=answers(
+            memory or {}, _asked(labels), dataset=dataset, organism=organism.organism.taxon_id
+        ),
     )
+
+
+def _asked(labels: list[FieldLabels]) -> dict[str, set[str]]:
+    """Labels of each field, whether they decided about cells or not."""
+    tables = {
+        result.name: [result.decisions]
+        if result.overruled is None
+        else [result.decisions, result.overruled]
+        for result in labels
+    }
+    return {
+        name: {str(label) for table in found for label in table["source_label"].dropna()}
+        for name, found in tables.items()
+    }
 
 
 def _left_out(source: SourceFile, matrix: Matrix) -> tuple[str, ...]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ..ontologies import NO_TERM, read_sssom, write_sssom
+from ..ontologies.decisions import sssom_object, term_of
+from ..ontologies.sssom_slots import LITERAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +25,7 @@ COLUMNS = (
     "object_id",
     "object_label",
     "mapping_justification",
+    "reviewer_label",
     "confidence",
     "field",
     "outcome",
@@ -27,8 +33,20 @@ COLUMNS = (
     "candidates",
     "n_cells",
     "scope",
+    "decided_in",
 )
-"""Columns of the table: those of SSSOM, then ours."""
+"""Columns of the table: those of SSSOM, then ours. ``n_cells`` is 0 for labels that decided about
+no cell, since another column of the file did; ``decided_in`` is a version of the memory."""
+EXTENSIONS = {
+    "field": "xsd:string",
+    "outcome": "xsd:string",
+    "method": "xsd:string",
+    "candidates": "xsd:string",
+    "n_cells": "xsd:integer",
+    "scope": "xsd:string",
+    "decided_in": "xsd:string",
+}
+"""Ours, with the type of their values."""
 JUSTIFICATIONS = {
     "id": "semapv:MappingReview",
     "memory": "semapv:ManualMappingCuration",
@@ -54,6 +72,8 @@ def decision_table(
     parts = [_organism_row(organism, n_cells)]
     for result in labels:
         rows = result.decisions
+        if result.overruled is not None:
+            rows = pd.concat([rows, result.overruled], ignore_index=True)
         parts.append(
             pd.DataFrame(
                 {
@@ -61,12 +81,14 @@ def decision_table(
                     "predicate_id": rows["predicate"],
                     "object_id": rows["term_id"],
                     "object_label": rows["term_label"],
+                    "reviewer_label": rows["reviewer"],
                     "confidence": rows["confidence"],
                     "field": result.name,
                     "outcome": rows["outcome"],
                     "method": rows["method"],
                     "candidates": rows["candidates"].map("|".join),
                     "n_cells": rows["n_cells"],
+                    "decided_in": rows["decided_in"],
                 }
             )
         )
@@ -119,15 +141,49 @@ def _organism_row(organism: OrganismDecision, n_cells: int) -> pd.DataFrame:
     )
 
 
-def write_sssom(table: pd.DataFrame, path: Path, *, dataset: str) -> None:
-    """Write the table as SSSOM: metadata in comment lines, then tab-separated values."""
-    header = (
-        f"#mapping_set_id: corpuscle:{dataset}\n"
-        "#license: https://creativecommons.org/publicdomain/zero/1.0/\n"
-        "#curie_map:\n"
-        "#  semapv: https://w3id.org/semapv/vocab/\n"
-        "#  skos: http://www.w3.org/2004/02/skos/core#\n"
+def write_decisions(table: pd.DataFrame, path: Path, *, dataset: str) -> None:
+    """Write the decisions of a dataset as an SSSOM file; the same decisions give the same bytes.
+
+    SSSOM has no empty subjects and objects: what has no label or no term is ``sssom:NoTermFound``,
+    and what is a word (``cell line``) is a literal.
+
+    Parameters
+    ----------
+    table
+        As `decision_table` makes it.
+    path
+        File to write.
+    dataset
+        Name of the dataset.
+    """
+    rows = table.astype(object).where(table.notna(), "")
+    is_gene = rows["field"] == "gene"
+    terms = rows["object_id"].where(
+        ~is_gene | (rows["object_id"] == ""), "ensembl:" + rows["object_id"]
     )
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(header)
-        table.to_csv(file, sep="\t", index=False, lineterminator="\n")
+    objects = [sssom_object(term) for term in terms]
+    has_label = rows["subject_label"] != ""
+    whole = rows.assign(
+        subject_id=has_label.map({True: "", False: NO_TERM}),
+        subject_type=has_label.map({True: LITERAL, False: ""}),
+        predicate_id=rows["predicate_id"].replace("", "skos:exactMatch"),
+        object_id=[object_id for object_id, _ in objects],
+        object_type=[kind for _, kind in objects],
+    )
+    name = f"urn:x-corpuscle:decisions:{quote(dataset)}"
+    write_sssom(whole, path, mapping_set_id=name, extensions=EXTENSIONS)
+
+
+def read_decisions(path: Path) -> pd.DataFrame:
+    """Read the decisions about labels in a file that `write_decisions` wrote, without the genes.
+
+    Returns
+    -------
+    Columns as in `COLUMNS`; everything as text, empty where there is nothing, but ``n_cells``,
+    which is a number. ``object_id`` is the term as `map_labels` gives it.
+    """
+    table = read_sssom(path, until=("field", "gene")).table
+    table["object_id"] = [term_of(row) for row in table.to_dict("records")]
+    table["object_id"] = table["object_id"].replace(NO_TERM, "")
+    table["n_cells"] = table["n_cells"].astype("int64")
+    return table.reindex(columns=list(COLUMNS), fill_value="")

@@ -10,15 +10,17 @@ import numpy as np
 from ..ontologies import FIELDS, map_labels
 from ._categories import constant, text_categories
 from ._columns import find_columns, suggest_columns
+from ._memory import memory_of_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     import numpy.typing as npt
     import pandas as pd
 
     from ..ontologies import Organism
+    from ._memory import Memory
     from ._options import CurationOptions
 
 TISSUE_FIELDS = {
@@ -26,6 +28,8 @@ TISSUE_FIELDS = {
     "cell line": "cell_line_tissue",
 }
 """Vocabulary of the tissue column for each tissue type that is not a tissue."""
+MAX_TISSUES = 5
+"""Most tissues of a dataset that are context for its cell types."""
 UNKNOWN = "unknown"
 NOT_APPLICABLE = "na"
 """Ethnicity of what is not human, by the schema of CELLxGENE."""
@@ -43,6 +47,8 @@ class FieldLabels:
     """Rows of `map_labels` with `n_cells`; one per distinct label."""
     obs: pd.DataFrame = field(repr=False)
     """Curated columns: the term, its label, the author's words."""
+    overruled: pd.DataFrame | None = field(default=None, repr=False)
+    """Rows likewise for labels that decided about no cell, since another column did."""
     suggestions: tuple[str, ...] = ()
     """Columns of obs that look like this field, when it has none."""
 
@@ -63,7 +69,9 @@ def curate_labels(
     obs: pd.DataFrame,
     organism: Organism,
     options: CurationOptions,
-    memory: Mapping[str, Mapping[str, str]],
+    memory: Memory,
+    *,
+    dataset: str = "",
 ) -> list[FieldLabels]:
     """Map the label classes of every cell, except the organism, which is decided by itself.
 
@@ -78,7 +86,9 @@ def curate_labels(
     options
         Columns and constants that the curator named.
     memory
-        Confirmed mappings by field: label to term id.
+        Decisions of curators, by field.
+    dataset
+        Name of the dataset: some decisions hold for one only.
 
     Returns
     -------
@@ -94,12 +104,38 @@ def curate_labels(
     names = [name for name in FIELDS if name != "organism"]
     results: dict[str, FieldLabels] = {}
     kinds: pd.Categorical | None = None
-    for name in sorted(names, key=lambda n: n != "tissue_type"):  # tissue depends on its type
+    known = memory_of_dataset(memory, dataset=dataset, organism=organism.taxon_id)
+    where: str | None = None
+    first = ("tissue_type", "tissue")  # tissue depends on its type, and cell types on the tissue
+    for name in (*first, *(name for name in names if name not in first)):
         given = kinds if name == "tissue" else None
-        results[name] = _curate_field(path, obs, name, given, organism, options, memory.get(name))
+        place = where if name == "cell_type" else None
+        results[name] = _curate_field(
+            path, obs, name, given, organism, options, known.get(name), place
+        )
         if name == "tissue_type":
             kinds = pd.Categorical(results[name].obs[name])
+        if name == "tissue":
+            terms = pd.Categorical(results[name].obs["tissue_ontology_term_id"])
+            where = tissue_context(str(term) for term in terms.categories)
     return [results[name] for name in names]
+
+
+def tissue_context(terms: Iterable[str]) -> str | None:
+    """Say where the cells of a dataset are from, the way `map_labels` takes it.
+
+    Parameters
+    ----------
+    terms
+        Terms of their tissues; words such as ``unknown`` are passed over.
+
+    Returns
+    -------
+    Terms of UBERON joined by ``|``; None if there is none, or more than `MAX_TISSUES`: cells from
+    everywhere have no context.
+    """
+    places = sorted(term for term in terms if term.startswith("UBERON:"))
+    return "|".join(places) if 0 < len(places) <= MAX_TISSUES else None
 
 
 def _curate_field(
@@ -109,7 +145,8 @@ def _curate_field(
     kinds: pd.Categorical | None,
     organism: Organism,
     options: CurationOptions,
-    memory: Mapping[str, str] | None,
+    memory: pd.DataFrame | None,
+    tissue: str | None,
 ) -> FieldLabels:
     import pandas as pd
 
@@ -123,11 +160,11 @@ def _curate_field(
         return FieldLabels(
             name=name,
             columns=(),
-            decisions=map_labels([], field=name, organism=organism.taxon_id).assign(n_cells=0),
+            decisions=_lookup([None], [name], organism, None).iloc[:0],
             obs=_curated_columns(name, nothing, nothing, []),
             suggestions=suggest_columns(obs, name),
         )
-    codes, decisions = _map_field(keys, name, kinds, organism, memory)
+    codes, decisions, overruled = _map_field(keys, name, kinds, organism, memory, tissue)
     mapped = decisions["outcome"] == "mapped"
     terms, words = (
         pd.Categorical(decisions[column].where(mapped, fallback)).take(codes)
@@ -138,6 +175,7 @@ def _curate_field(
         columns=columns,
         decisions=_per_label(decisions),
         obs=_curated_columns(name, terms, words, keys if columns else []),
+        overruled=overruled,
     )
 
 
@@ -155,24 +193,30 @@ def _map_field(
     name: str,
     kinds: pd.Categorical | None,
     organism: Organism,
-    memory: Mapping[str, str] | None,
-) -> tuple[npt.NDArray[np.intp], pd.DataFrame]:
+    memory: pd.DataFrame | None,
+    tissue: str | None,
+) -> tuple[npt.NDArray[np.intp], pd.DataFrame, pd.DataFrame]:
     """Map each distinct combination of labels: by its id if that is valid, else by its words.
 
     Returns
     -------
-    The combination of each cell, shape ``(n_cells,)``, and one decision per combination.
+    The combination of each cell, shape ``(n_cells,)``, one decision per combination, and what was
+    found for labels that decided nothing.
     """
+    import pandas as pd
+
     context = [*keys, kinds] if kinds is not None else keys
     codes, first = _combinations([column.codes for column in context])
     types = list(kinds[first]) if kinds is not None else [""] * len(first)
     fields = [TISSUE_FIELDS.get(kind, name) for kind in types]
-    decisions = _lookup(list(keys[0][first]), fields, organism, memory)
-    for key in keys[1:]:
-        second = _lookup(list(key[first]), fields, organism, memory)
+    found = [_lookup(list(key[first]), fields, organism, memory, tissue) for key in keys]
+    decisions = found[0]
+    for second in found[1:]:
         decisions = decisions.where(_rank(decisions) >= _rank(second), second)
     decisions["n_cells"] = np.bincount(codes, minlength=len(first))
-    return codes, decisions
+    every = pd.concat(found, ignore_index=True).dropna(subset="source_label")
+    overruled = every[~every["source_label"].isin(set(decisions["source_label"]))]
+    return codes, decisions, overruled.drop_duplicates("source_label", ignore_index=True)
 
 
 def _combinations(
@@ -198,9 +242,13 @@ def _combinations(
 
 
 def _rank(decisions: pd.DataFrame) -> pd.Series[int]:
-    """Order decisions by how much they say: mapped, ambiguous, unmapped, and nothing at all."""
-    ranks = {"mapped": 3, "ambiguous": 2, "unmapped": 1}
-    return decisions["outcome"].map(ranks).where(decisions["method"] != "missing", 0)
+    """Order decisions by how much they say.
+
+    Mapped, decided to have no term, ambiguous, unmapped, and nothing at all.
+    """
+    ranks = {"mapped": 4, "ambiguous": 2, "unmapped": 1}
+    rank = decisions["outcome"].map(ranks).where(decisions["method"] != "missing", 0)
+    return rank.mask((decisions["method"] == "memory") & (rank < 3), 3)
 
 
 def _per_label(decisions: pd.DataFrame) -> pd.DataFrame:
@@ -211,7 +259,11 @@ def _per_label(decisions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lookup(
-    words: list[Any], fields: list[str], organism: Organism, memory: Mapping[str, str] | None
+    words: list[Any],
+    fields: list[str],
+    organism: Organism,
+    memory: pd.DataFrame | None,
+    tissue: str | None = None,
 ) -> pd.DataFrame:
     """Run `map_labels` in the vocabulary of each label; one row per entry of `words`."""
     import pandas as pd
@@ -221,10 +273,26 @@ def _lookup(
     for name in dict.fromkeys(fields):
         places = [i for i, other in enumerate(fields) if other == name]
         asked = [texts[i] for i in places]
-        table = map_labels(asked, field=name, organism=organism.taxon_id, memory=memory)
+        table = map_labels(
+            asked, field=name, organism=organism.taxon_id, tissue=tissue, memory=memory
+        )
+        table = _decided_by(table, memory)
         row_of = {label: row for row, label in enumerate(table["source_label"])}
         parts.append(table.iloc[[row_of[text] for text in asked]].set_axis(places, axis=0))
     return pd.concat(parts).sort_index().assign(n_cells=0)
+
+
+def _decided_by(mapped: pd.DataFrame, memory: pd.DataFrame | None) -> pd.DataFrame:
+    """Say who made the decisions that were used, and in which version of the memory."""
+    if memory is None:
+        return mapped.assign(reviewer="", decided_in="")
+    rows = memory[memory["scope"] == "global"].set_index("source_label")
+    by_memory = mapped["source_label"].where(mapped["method"] == "memory")
+    who, when = dict(rows["reviewer"]), dict(rows["version"])
+    return mapped.assign(
+        reviewer=[who.get(label, "") for label in by_memory],
+        decided_in=[when.get(label, "") for label in by_memory],
+    )
 
 
 def _curated_columns(

@@ -11,28 +11,39 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .ages import Age, parse_age
+    from .decisions import DECIDED_FIELDS, Decision, Target, check_decisions, find_target
     from .fields import FIELDS, Vocabulary, vocabulary
     from .gene_tables import GENE_RELEASES, gene_table, gene_versions, use_gene_tables
     from .genes import resolve_genes
     from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
-    from .ids import normal_id
+    from .ids import normal_id, prefix_of
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
+    from .sssom import NO_TERM, MappingSet, Problem, check_sssom, read_sssom, refuse, write_sssom
     from .terms import Ontology, current_id, ontology, ontology_versions, schema_versions
 
 __all__ = [
+    "DECIDED_FIELDS",
     "FIELDS",
     "GENE_RELEASES",
     "NO_PATH",
+    "NO_TERM",
     "ORGANISMS",
     "Age",
+    "Decision",
     "Hierarchy",
+    "MappingSet",
     "Ontology",
     "Organism",
     "OrganismEvidence",
+    "Problem",
+    "Target",
     "Vocabulary",
+    "check_decisions",
+    "check_sssom",
     "current_id",
+    "find_target",
     "gene_table",
     "gene_versions",
     "get_organism",
@@ -43,24 +54,37 @@ __all__ = [
     "ontology",
     "ontology_versions",
     "parse_age",
+    "prefix_of",
+    "read_sssom",
+    "refuse",
     "resolve_genes",
     "schema_versions",
     "use_gene_tables",
     "vocabulary",
+    "write_sssom",
 ]
 
 _HOMES = {
-    "Age": "ages",
+    "DECIDED_FIELDS": "decisions",
     "FIELDS": "fields",
     "GENE_RELEASES": "gene_tables",
-    "Hierarchy": "hierarchy",
     "NO_PATH": "hierarchy",
+    "NO_TERM": "sssom",
     "ORGANISMS": "organisms",
+    "Age": "ages",
+    "Decision": "decisions",
+    "Hierarchy": "hierarchy",
+    "MappingSet": "sssom",
     "Ontology": "terms",
     "Organism": "organisms",
     "OrganismEvidence": "organism_evidence",
+    "Problem": "sssom",
+    "Target": "decisions",
     "Vocabulary": "fields",
+    "check_decisions": "decisions",
+    "check_sssom": "sssom",
     "current_id": "terms",
+    "find_target": "decisions",
     "gene_table": "gene_tables",
     "gene_versions": "gene_tables",
     "get_organism": "organisms",
@@ -71,10 +95,14 @@ _HOMES = {
     "ontology": "terms",
     "ontology_versions": "terms",
     "parse_age": "ages",
+    "prefix_of": "ids",
+    "read_sssom": "sssom",
+    "refuse": "sssom",
     "resolve_genes": "genes",
     "schema_versions": "terms",
     "use_gene_tables": "gene_tables",
     "vocabulary": "fields",
+    "write_sssom": "sssom",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

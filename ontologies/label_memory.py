@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LabelMappingError
 from .organisms import get_organism
+from .sssom_slots import NO_TERM
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_TERM", "Confirmed", "Memory", "read_memory"]
+__all__ = ["Confirmed", "Memory", "read_memory"]
 
-NO_TERM = "sssom:NoTermFound"
-"""What a curator decides where there is no term for a label."""
 _GLOBAL = "global"
 
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from .ages import parse_age, stages_of_age
 from .fields import CELL_LINE_TISSUE, Vocabulary, vocabulary
 from .ids import PREFIXES, ids_in, normal_id, prefix_of
-from .label_memory import NO_TERM
+from .sssom_slots import NO_TERM
 from .terms import current_id, fold, ontology_of
 from .wording import tokens
 

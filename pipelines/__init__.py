@@ -7,27 +7,37 @@ from typing import TYPE_CHECKING
 from .._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._apply import Applied, apply_file
     from ._collect import Collected, collect, find_datasets, open_corpus
+    from ._decision_lineage import DecisionLineage, lineage_of_decision
     from ._demo_data import write_examples
     from ._ingest import Outcome, ingest
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
+    from ._memory import memory_of, record
     from ._registrar import NewFile, NewRun, Registered, register
+    from ._review import OpenLabel, open_labels
     from ._setup import Setup, init
     from ._training import TrainingRun, training_run
+    from ._upgrade import Upgrade, upgrade_report
     from ._workspace import Workspace, find_workspace
 
 _HOMES = {
+    "Applied": "_apply",
     "Collected": "_collect",
+    "DecisionLineage": "_decision_lineage",
     "Fed": "_lineage",
     "Lineage": "_lineage",
     "NewFile": "_registrar",
     "NewRun": "_registrar",
+    "OpenLabel": "_review",
     "Outcome": "_ingest",
     "Registered": "_registrar",
     "Setup": "_setup",
     "TrainingRun": "_training",
+    "Upgrade": "_upgrade",
     "Workspace": "_workspace",
+    "apply_file": "_apply",
     "collect": "_collect",
     "connect": "_lamin",
     "find_datasets": "_collect",
@@ -35,25 +45,35 @@ _HOMES = {
     "ingest": "_ingest",
     "init": "_setup",
     "lineage_of_dataset": "_lineage",
+    "lineage_of_decision": "_decision_lineage",
     "lineage_of_model": "_lineage",
+    "memory_of": "_memory",
     "open_corpus": "_collect",
+    "open_labels": "_review",
+    "record": "_memory",
     "register": "_registrar",
     "status": "_lineage",
     "training_run": "_training",
+    "upgrade_report": "_upgrade",
     "write_examples": "_demo_data",
 }
 
 __all__ = [
+    "Applied",
     "Collected",
+    "DecisionLineage",
     "Fed",
     "Lineage",
     "NewFile",
     "NewRun",
+    "OpenLabel",
     "Outcome",
     "Registered",
     "Setup",
     "TrainingRun",
+    "Upgrade",
     "Workspace",
+    "apply_file",
     "collect",
     "connect",
     "find_datasets",
@@ -61,11 +81,16 @@ __all__ = [
     "ingest",
     "init",
     "lineage_of_dataset",
+    "lineage_of_decision",
     "lineage_of_model",
+    "memory_of",
     "open_corpus",
+    "open_labels",
+    "record",
     "register",
     "status",
     "training_run",
+    "upgrade_report",
     "write_examples",
 ]
 

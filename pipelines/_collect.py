@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotFoundError
 from ..loaders import Corpus, DatasetRef
 from ..ontologies import FIELDS, get_organism, label_hierarchy
-from ._ingest import DATASETS
+from ._answers import DATASETS
 from ._lamin import connect, insert, transaction
 from ._registrar import (
     LABEL_REGISTRIES,

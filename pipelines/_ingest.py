@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
-from ..curation import CurationOptions, content_hash, curate, versions, write_sssom
+from ..curation import CurationOptions, content_hash, curate, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
 from ..ontologies import get_organism
+from ._answers import DATASETS, DECISIONS, is_outdated, made_by
+from ._memory import current_memory
 from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
 from ._staging import copy, staging
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..curation import Curated
+    from ._memory import MemoryVersion
 
 logger = logging.getLogger(__name__)
 
 STEP = "corpuscle/ingest"
-RAW, DATASETS, DECISIONS = "raw/", "datasets/", "decisions/"
-"""Prefixes of the keys of what a file becomes in the registry."""
+RAW = "raw/"
+"""Prefix of the keys of files as they were given."""
 ENDINGS = (".h5ad", ".zarr", ".h5", ".hdf5")
 
 
@@ -118,7 +121,7 @@ def ingest(
     """Curate and register files one after the other.
 
     A file that is refused costs nothing but itself. What is registered stays if the run stops, and
-    is passed over by the next.
+    is passed over by the next, unless curators decided otherwise about its labels since.
 
     Parameters
     ----------
@@ -151,6 +154,7 @@ def ingest(
         msg = f"--name is for one file, and there are {len(files)}. Ingest that one by itself."
         raise InputError(msg, {"files": len(files)})
     options = options or CurationOptions()
+    memory = current_memory()
     seen: dict[str, Path] = {}
     for number, path in enumerate(files):
         if on_start is not None:
@@ -165,7 +169,9 @@ def ingest(
                 )
                 raise ConflictError(msg, {"file": str(path), "dataset": dataset})
             seen[dataset] = path
-            outcome = _ingest_one(path, dataset, options, name is not None, dry_run, on_progress)
+            outcome = _ingest_one(
+                path, dataset, options, memory, name is not None, dry_run, on_progress
+            )
         except CorpuscleError as error:
             reason = {"kind": error.kind, "message": error.message, "details": error.details}
             outcome = Outcome(source=str(path), dataset=dataset, status="refused", error=reason)
@@ -183,7 +189,7 @@ def _with_seconds(outcome: Outcome, seconds: float) -> Outcome:
 
 
 def identity(source_hash: str, dataset: str, options: CurationOptions) -> str:
-    """Name the result of a curation: the same inputs give the same name, and the same bytes."""
+    """Name the result of a curation: the same inputs and memory give the same bytes."""
     parts = {
         "source": source_hash,
         "dataset": dataset,
@@ -197,6 +203,7 @@ def _ingest_one(
     path: Path,
     dataset: str,
     options: CurationOptions,
+    memory: MemoryVersion,
     named: bool,  # noqa: FBT001 - private
     dry_run: bool,  # noqa: FBT001 - private
     on_progress: Callable[[int, int], None] | None,
@@ -205,7 +212,7 @@ def _ingest_one(
 
     source_hash = content_hash(path)
     reference = identity(source_hash, dataset, options)
-    done = _find_done(reference, dataset)
+    done = _find_done(reference, dataset, memory)
     if done is not None:
         return Outcome(source=str(path), dataset=dataset, status="unchanged", **done)
     latest = ln.Artifact.objects.filter(key=f"{DATASETS}{dataset}.h5ad", is_latest=True).first()
@@ -220,12 +227,18 @@ def _ingest_one(
             dataset=dataset,
             source_hash=source_hash,
             options=options,
+            memory=memory.by_field(),
+            memory_version=memory.version,
             progress=on_progress,
         )
         copy(path, folder / "raw")
-        write_sssom(curated.decisions, folder / "decisions.tsv", dataset=dataset)
+        write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset)
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
-        run = _registration(path, curated, folder, reference=reference, options=options)
+        if memory.uid:
+            reference = f"{reference}/{memory.uid}"
+        run = _registration(
+            path, curated, folder, reference=reference, options=options, memory=memory
+        )
         ((registered, _),) = register([run])
     new: Status = "new" if registered.version == "1" else "revised"
     return Outcome(
@@ -239,7 +252,13 @@ def _ingest_one(
 
 
 def _registration(
-    path: Path, curated: Curated, folder: Path, *, reference: str, options: CurationOptions
+    path: Path,
+    curated: Curated,
+    folder: Path,
+    *,
+    reference: str,
+    options: CurationOptions,
+    memory: MemoryVersion,
 ) -> NewRun:
     """Describe what goes into the registry for one curated file."""
     report = curated.report
@@ -276,21 +295,32 @@ def _registration(
         "code_version": code_version(),
         "classes": curated.classes,
         "report": report.to_dict(),
+        "memory": {"version": memory.version, "uid": memory.uid},
+        "answers": curated.answers,
     }
     return NewRun(
-        step=STEP, reference=reference, params=params, inputs=[raw], outputs=[data, decisions]
+        step=STEP,
+        reference=reference,
+        params=params,
+        inputs=[raw],
+        input_ids=[] if memory.id is None else [memory.id],
+        outputs=[data, decisions],
     )
 
 
-def _find_done(reference: str, dataset: str) -> dict[str, Any] | None:
-    """Find the dataset that an earlier run made from the same inputs."""
+def _find_done(reference: str, dataset: str, memory: MemoryVersion) -> dict[str, Any] | None:
+    """Find the dataset that the last run made from the same inputs, if it would be the same now.
+
+    It would not if the memory answers otherwise about any of its labels.
+    """
     import lamindb as ln
 
-    run = ln.Run.objects.filter(reference=reference, reference_type="corpuscle").first()
+    runs = ln.Run.objects.filter(reference__startswith=reference, reference_type="corpuscle")
+    run = runs.order_by("id").last()
     if run is None:
         return None
-    made = ln.Artifact.objects.filter(key=f"{DATASETS}{dataset}.h5ad", run_id=run.id).first()
-    if made is None:
+    made = made_by(run.id, f"{DATASETS}{dataset}.h5ad")
+    if made is None or is_outdated(run, dataset, memory):
         return None
     return {"version": made.version_tag, "uid": made.uid, "report": run.params["report"]}
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import NotFoundError
+from ._answers import DATASETS
 from ._collect import name_of
-from ._ingest import DATASETS
 from ._training import MODELS, OWN, ledger_key
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..ontologies import prefix_of
 from ._lamin import insert, transaction
-from ._seed import ensure_terms, prefix_of
+from ._seed import ensure_terms
 from ._staging import file_facts
 from ._versions import code_version, next_versions
 

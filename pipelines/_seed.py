@@ -19,6 +19,7 @@ from ..ontologies import (
     gene_versions,
     ontology,
     ontology_versions,
+    prefix_of,
 )
 from ._lamin import insert, transaction
 
@@ -273,17 +274,6 @@ def _fill(seed: Seed) -> None:
     child, parent = (column.attname for column in through._meta.concrete_fields[1:3])
     children, parents = [list(side) for side in zip(*links, strict=True)] if links else ([], [])
     insert(through, {child: children, parent: parents}, n_rows=len(links))
-
-
-def prefix_of(term: str) -> str:
-    """Ontology of a term; Cellosaurus alone writes ``CVCL_0023``.
-
-    Examples
-    --------
-    >>> prefix_of("CL:0000084"), prefix_of("CVCL_0023")
-    ('CL', 'CVCL')
-    """
-    return term.replace("_", ":").partition(":")[0]
 
 
 def ensure_terms(registry: str, term_ids: list[str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 from ..errors import CorpuscleError, IntegrityError
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
 from ._references_cli import references
+from ._review_cli import decision, review, upgrade
 
 app = App(
     name="corpuscle",
@@ -22,6 +23,9 @@ app = App(
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
 app.command(references)
+references.command(upgrade)
+app.command(review)
+lineage.command(decision)
 
 
 def main(arguments: list[str] | None = None) -> None:

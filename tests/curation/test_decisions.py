@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from corpuscle.curation import write_sssom
+from corpuscle.curation import read_decisions, write_decisions
+from corpuscle.ontologies import check_sssom, read_sssom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +72,25 @@ def test_the_organism_is_told_with_the_evidence(decisions: pd.DataFrame) -> None
     )
 
 
-def test_the_table_is_read_back_as_written(decisions: pd.DataFrame, tmp_path: Path) -> None:
-    write_sssom(decisions, tmp_path / "a.sssom.tsv", dataset="study/one")
-    lines = (tmp_path / "a.sssom.tsv").read_text().splitlines()
-    read = pd.read_csv(tmp_path / "a.sssom.tsv", sep="\t", comment="#", keep_default_na=False)
-    assert (lines[0], list(read), read["subject_label"].tolist()) == (
-        "#mapping_set_id: corpuscle:study/one",
-        list(decisions),
-        decisions["subject_label"].fillna("").tolist(),
-    )
+def test_the_file_is_valid_sssom_whatever_the_decision(
+    decisions: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.sssom.tsv"
+    write_decisions(decisions, path, dataset="study/one two")
+    found = read_sssom(path)
+    assert check_sssom(found) == []
+    assert found.metadata["mapping_set_id"] == "urn:x-corpuscle:decisions:study/one%20two"
+    assert set(found.table["subject_label"]) == {
+        "" if pd.isna(label) else label for label in decisions["subject_label"]
+    }
+
+
+def test_decisions_about_labels_are_read_back_as_written(
+    decisions: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.sssom.tsv"
+    write_decisions(decisions, path, dataset="study/one")
+    read = read_decisions(path)
+    columns = ["subject_label", "object_id", "object_label", "outcome", "method", "n_cells"]
+    wanted = decisions.loc[decisions["field"] != "gene", columns].astype(object)
+    assert read[columns].to_numpy().tolist() == wanted.where(wanted.notna(), "").to_numpy().tolist()

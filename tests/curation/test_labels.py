@@ -202,3 +202,34 @@ def test_combinations_are_numbered_as_they_appear(cells: list[tuple[int, int]]) 
     numbers, first = _combinations([np.asarray(part) for part in zip(*cells, strict=True)])
     distinct = list(dict.fromkeys(cells))
     assert ([distinct[i] for i in numbers], [cells[i] for i in first]) == (cells, distinct)
+
+
+def test_a_label_of_which_a_curator_said_that_there_is_no_term_stays_unknown() -> None:
+    memory = {"cell_type": {"T cell": "sssom:NoTermFound"}}
+    result = label({"cell_type": ["T cell", "neuron", "T cell"]}, "cell_type", memory=memory)
+    assert [row[0] for row in rows(result)] == ["unknown", "CL:0000540", "unknown"]
+    assert result.decisions.iloc[0][["outcome", "method", "candidates"]].tolist() == [
+        "unmapped",
+        "memory",
+        (),
+    ]
+
+
+def test_that_there_is_no_term_comes_before_doubt_and_after_a_valid_id() -> None:
+    memory = {"cell_type": {"gork": "sssom:NoTermFound"}}
+    columns = {
+        "cell_type_ontology_term_id": ["CL:9999999", "CL:0000084", None],
+        "cell_type": ["gork"] * 3,
+    }
+    decisions = label(columns, "cell_type", memory=memory).decisions
+    assert decisions[["source_label", "method"]].to_numpy().tolist() == [
+        ["gork", "memory"],
+        ["CL:0000084", "id"],
+    ]
+
+
+def test_labels_that_another_column_overruled_are_listed_apart() -> None:
+    columns = {"cell_type_ontology_term_id": ["CL:0000084"] * 3, "cell_type": ["a", "b", None]}
+    result = label(columns, "cell_type")
+    assert result.overruled is not None
+    assert result.overruled[["source_label", "n_cells"]].to_numpy().tolist() == [["a", 0], ["b", 0]]
