@@ -42,6 +42,8 @@ __all__ = [
 RANKED = ("cell_type", "tissue", "disease")
 """Fields whose candidates are ranked by likeness."""
 N_FOLDS = 8
+_GRID = np.linspace(0.0, 1.0, 101)
+"""Scores whose confidence is kept."""
 SETTINGS = {
     "max_iter": 240,
     "learning_rate": 0.05,
@@ -226,7 +228,7 @@ def confidence_of(
 
     curve = IsotonicRegression(out_of_bounds="clip", y_min=0.0, y_max=1.0)
     curve.fit(scores, is_right)
-    return curve.X_thresholds_, curve.y_thresholds_
+    return _GRID, curve.predict(_GRID)
 
 
 def unseen_models(gold: pd.DataFrame) -> dict[str, LabelModel]:
@@ -242,7 +244,7 @@ def unseen_models(gold: pd.DataFrame) -> dict[str, LabelModel]:
     models: dict[str, LabelModel] = {}
     for fold, model in enumerate(fitted):
         best = [_without(best_of(e, s), folds, fold) for e, s in zip(examples, scores, strict=True)]
-        shipped = LabelModel.from_trees(model, FEATURES, _curve(best))
+        shipped = LabelModel.from_trees(model, FEATURES, _curves(best))
         models |= dict.fromkeys(gold.loc[folds == fold, "dataset"], shipped)
     return models
 
@@ -251,9 +253,9 @@ def fit(folder: Path, target: Path = MODEL_PATH) -> None:
     """Fit the model on all sets and write it; its confidence is that of unseen datasets."""
     gold = _ranked(read_gold(folder))
     examples, scores, _ = _fit_all(gold)
-    curve = _curve([best_of(e, s) for e, s in zip(examples, scores, strict=True)])
+    curves = _curves([best_of(e, s) for e, s in zip(examples, scores, strict=True)])
     model = _learn([(e, np.ones(len(e.label), dtype=np.bool_)) for e in examples], gold)
-    LabelModel.from_trees(model, FEATURES, curve).save(target)
+    LabelModel.from_trees(model, FEATURES, curves).save(target)
 
 
 def _ranked(gold: pd.DataFrame) -> pd.DataFrame:
@@ -264,7 +266,7 @@ def _ranked(gold: pd.DataFrame) -> pd.DataFrame:
 def _fit_all(gold: pd.DataFrame) -> tuple[list[Examples], list[Any], list[Any]]:
     # labels that are names already, or only coarser terms, teach nothing
     asked = gold.index[~gold["set"].str.contains("narrow|popv|class")]
-    examples = [gather(gold, asked, with_memory=with_memory) for with_memory in (True, False)]
+    examples = [gather(gold, asked, with_memory=with_memory) for with_memory in (False, True)]
     scores, fitted = out_of_sample(gold, examples)
     return examples, scores, fitted
 
@@ -274,9 +276,8 @@ def _without(best: pd.DataFrame, folds: Any, fold: int) -> pd.DataFrame:
     return kept
 
 
-def _curve(best: Sequence[pd.DataFrame]) -> tuple[Any, Any]:
-    score = np.concatenate([b["score"] for b in best])
-    return confidence_of(score, np.concatenate([b["is_right"] for b in best]))
+def _curves(best: Sequence[pd.DataFrame]) -> list[tuple[Any, Any]]:
+    return [confidence_of(b["score"].to_numpy(), b["is_right"].to_numpy()) for b in best]
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ FEATURES = (
     "wrong_species",
     "vote_below",
     "vote_above",
+    "same_below",
+    "same_above",
     "cycling_unsaid",
     "n_parts",
     "has_memory",
@@ -143,6 +145,8 @@ def find_candidates(
     features = np.zeros((len(rows), len(FEATURES)), dtype=np.float32)
     features[:, : len(SOURCES)] = sources
     found = Candidates(rows=rows, codes=codes, features=features)
+    if not len(rows):
+        return found
     found.column("rank")[:] = rank
     found.column("gap")[:] = gap
     found.column("has_memory")[:] = evidence is not None
@@ -152,6 +156,7 @@ def find_candidates(
     _describe_terms(found, words, index)
     _compare_words(found, words, index)
     _compare_organs(found, words, where, index, organs)
+    _compare_kin(found, index, len(words))
     if evidence is not None:
         _weigh_memory(found, where, evidence, votes, index)
     return found
@@ -230,6 +235,22 @@ def _compare_organs(
         size = np.diff(theirs.indptr)
         found.column(f"organ_in_{kind}")[:] = common > 0
         found.column(f"other_organs_in_{kind}")[:] = np.minimum(size - named, 3)
+
+
+def _compare_kin(found: Candidates, index: LabelIndex, n_labels: int) -> None:
+    """Tell whether a part of the label names a term below, or above: Immune (B lymphocytes)."""
+    from scipy import sparse
+
+    parts = ("same_core", "same_head", "same_tail", "same_plain")
+    is_named = np.maximum.reduce([found.column(part) for part in parts]) >= 1
+    shape = (n_labels, len(index.ids))
+    ones = np.ones(int(is_named.sum()), dtype=np.float32)
+    named: Any = sparse.csr_array(
+        (ones, (found.rows[is_named], found.codes[is_named])), shape=shape
+    )
+    for name, kin in (("same_below", index.above), ("same_above", index.above.T.tocsr())):
+        sums = (named @ kin).tocsr()
+        found.column(name)[:] = np.asarray(sums[found.rows, found.codes]).ravel() > 0
 
 
 def _definition(index: LabelIndex, code: int) -> str:

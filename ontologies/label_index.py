@@ -50,15 +50,18 @@ class Strings:
                 analyzer="char_wb", ngram_range=(3, 4), sublinear_tf=True, dtype=np.float32
             )
             words = TfidfVectorizer(analyzer=str.split, sublinear_tf=True, dtype=np.float32)
-            self._letters = letters.fit(_bare(self.texts))
-            self._words = words.fit(self.texts)
+            by_letters = letters.fit_transform(_bare(self.texts))
+            by_words = words.fit_transform(self.texts)
+            self._letters, self._words = letters, words
             self.word_weights = dict(zip(words.get_feature_names_out(), words.idf_, strict=True))
             self.unknown_weight = float(words.idf_.max()) if len(words.idf_) else 1.0
         else:
             self._letters, self._words = like._letters, like._words
             self.word_weights, self.unknown_weight = like.word_weights, like.unknown_weight
-        self._by_letters = self._letters.transform(_bare(self.texts)).T.tocsr()
-        self._by_words = self._words.transform(self.texts).T.tocsr()
+            by_letters = self._letters.transform(_bare(self.texts))
+            by_words = self._words.transform(self.texts)
+        self._by_letters = by_letters.T.tocsr()
+        self._by_words = by_words.T.tocsr()
 
     def like_letters(self, texts: Sequence[str], n: int = _N_HITS) -> Any:
         """Find what is alike in letters: CSR of likeness, ``(len(texts), len(self.texts))``."""

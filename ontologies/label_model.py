@@ -38,9 +38,10 @@ class LabelModel:
     value: npt.NDArray[np.float32]
     """What a tree adds, by its answers, in log odds. Shape ``(n_trees, 2**n_questions)``."""
     score_at: npt.NDArray[np.float64]
-    """Scores whose confidence is known, ascending."""
+    """Scores whose confidence is known, ascending: without memory, and with. Shape ``(2, n)``."""
     confidence_at: npt.NDArray[np.float64]
-    """Share of best candidates of that score that were right, on data the model had not seen."""
+    """Share of best candidates of that score that were right, on data the model had not seen.
+    Shape ``(2, n)``."""
 
     def score(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Give the probability that pairs belong together, by their features alone.
@@ -64,9 +65,14 @@ class LabelModel:
         probability: npt.NDArray[np.float64] = 1 / (1 + np.exp(-odds))
         return probability
 
-    def confidence(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def confidence(
+        self, scores: npt.NDArray[np.float64], *, has_memory: bool
+    ) -> npt.NDArray[np.float64]:
         """Give the chance that the best candidate is right, by its score."""
-        share: npt.NDArray[np.float64] = np.interp(scores, self.score_at, self.confidence_at)
+        curve = int(has_memory)
+        share: npt.NDArray[np.float64] = np.interp(
+            scores, self.score_at[curve], self.confidence_at[curve]
+        )
         return share
 
     def save(self, path: Path) -> None:
@@ -87,7 +93,9 @@ class LabelModel:
         return cls(**arrays)
 
     @classmethod
-    def from_trees(cls, model: Any, features: Sequence[str], curve: tuple[Any, Any]) -> LabelModel:
+    def from_trees(
+        cls, model: Any, features: Sequence[str], curves: Sequence[tuple[Any, Any]]
+    ) -> LabelModel:
         """Take the trees out of a fitted ``HistGradientBoostingClassifier`` of up to 8 leaves."""
         trees = [predictors[0].nodes for predictors in model._predictors]
         asked, threshold, value = zip(*(_as_table(nodes) for nodes in trees), strict=True)
@@ -97,8 +105,8 @@ class LabelModel:
             asked=np.stack(asked),
             threshold=np.stack(threshold),
             value=np.stack(value),
-            score_at=np.asarray(curve[0], dtype=np.float64),
-            confidence_at=np.asarray(curve[1], dtype=np.float64),
+            score_at=np.stack([at for at, _ in curves]),
+            confidence_at=np.stack([share for _, share in curves]),
         )
 
 

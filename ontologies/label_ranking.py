@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .label_index import LabelIndex, label_index
 from .label_memory import Confirmed
 from .label_model import LabelModel, label_model
 from .label_rules import EXACT, Finding, mapped
-from .wording import SEPARATOR, wording
+from .wording import wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +42,14 @@ _DECIDED = frozenset({"cell_type", "tissue", "disease", "primary_cell_culture_ti
 
 MAPPED_FROM = 0.8
 """Confidence from which a label is mapped: `benchmarks/labels.py` tells what it costs and brings."""
-PROPOSED_FROM = 0.1
+PROPOSED_FROM = 0.2
 """Confidence from which a label is ambiguous rather than unmapped."""
 
 _CLOSE, _BROAD = "skos:closeMatch", "skos:broadMatch"
 _SHOWN = 5
 _CHUNK = 2_000
 _TISSUE = "UBERON:0000479"
+_BETWEEN = re.compile(r"/|,|;|\||\+|&|\band\b")
 
 
 def rank(
@@ -103,11 +105,15 @@ def _decide(
 ) -> list[Finding]:
     known = index.vocabulary
     scores = model.score(pairs.features)
-    confidences = model.confidence(scores)
+    has_memory = bool(len(scores)) and bool(pairs.column("has_memory")[0])
+    confidences = model.confidence(scores, has_memory=has_memory)
     order = np.lexsort((-scores, pairs.rows))
     bounds = np.searchsorted(pairs.rows[order], np.arange(len(labels) + 1))
     findings = []
     for row, label in enumerate(labels):
+        if not any(letter.isalpha() for letter in label):  # the number of a cluster
+            findings.append(Finding(outcome="unmapped", method="none"))
+            continue
         mixture = _mixture(label, index)
         if mixture:
             findings.append(Finding(outcome="ambiguous", method="mixture", candidates=mixture))
@@ -148,10 +154,10 @@ def _reason(pairs: Candidates, pair: int) -> tuple[str, str]:
 def _mixture(label: str, index: LabelIndex) -> tuple[str, ...]:
     """Name the terms of a label that names several, none of which is part of another."""
     field = index.vocabulary.field
-    if field not in ("tissue", "disease") or not SEPARATOR.search(label):
+    if field not in ("tissue", "disease") or not _BETWEEN.search(label):
         return ()
     codes: list[int] = []
-    for part in SEPARATOR.split(label):
+    for part in _BETWEEN.split(label):
         words = wording(part, field=field)
         same = index.exact.get(words.core) or index.exact.get(words.full) or ()
         if len(same) != 1:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["SEPARATOR", "Wording", "name_forms", "tokens", "word_key", "wording"]
+__all__ = ["Wording", "name_forms", "tokens", "word_key", "wording"]
 
 _ABBREVIATIONS = Path(__file__).resolve().parent / "data" / "abbreviations.tsv"
 _LONGEST = 4
@@ -92,7 +92,7 @@ _COUNTED = frozenset({"class", "group", "layer", "stage", "type", "grade", "diab
 
 _PARENTHESES = re.compile(r"\([^)]*\)?")
 _GENE_LEVEL = re.compile(r"[_ ]+(?!(?i:cd[48]))[A-Za-z0-9.-]+\s+(?:high|low)\b")
-SEPARATOR = re.compile(r"_|:|\s-\s|/|,|;|\||\(|\)|\band\b|&")
+_SEPARATOR = re.compile(r"_|:|\s-\s|/|,|;|\||\(|\)|\band\b|&")
 _STOP = frozenset({"cell", "of", "the", "type", "and", "in", "a"})
 
 
@@ -173,7 +173,7 @@ def wording(text: str, *, field: str) -> Wording:
     core_words = _clean(bare, short)
     core = " ".join(core_words) or full
     soft = " ".join(word for word in core_words if word not in _STATES) or core
-    parts = [" ".join(_clean(p, short)) for p in SEPARATOR.split(text) if re.search("[A-Za-z]", p)]
+    parts = [" ".join(_clean(p, short)) for p in _SEPARATOR.split(text) if re.search("[A-Za-z]", p)]
     parts = [part for part in parts if part] or [core]
     return Wording(
         plain=plain,

@@ -66,7 +66,7 @@ def test_trees_as_tables_score_as_trees_do() -> None:
     truth = features[:, 0] * features[:, 1] + rng.normal(size=3_000) > 0
     fitted: Any = HistGradientBoostingClassifier(max_iter=20, max_leaf_nodes=8, random_state=0)
     fitted.fit(features, truth)
-    model = LabelModel.from_trees(fitted, FEATURES, (np.array([0.0, 1.0]), np.array([0.0, 1.0])))
+    model = LabelModel.from_trees(fitted, FEATURES, [(np.array([0.0, 1.0]), np.array([0.0, 1.0]))] * 2)
     np.testing.assert_allclose(
         model.score(features), fitted.predict_proba(features)[:, 1], rtol=1e-6
     )
@@ -74,7 +74,7 @@ def test_trees_as_tables_score_as_trees_do() -> None:
 
 def test_shipped_model_knows_the_features_of_this_code() -> None:
     assert label_model().features == FEATURES
-    assert (np.diff(label_model().confidence_at) >= 0).all()
+    assert (np.diff(label_model().confidence_at, axis=1) >= 0).all()
 
 
 def test_model_survives_saving_and_gives_the_same_bytes(tmp_path: Path) -> None:
