@@ -7,6 +7,7 @@ from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, write_sssom
 from ._files import atomic_path, content_hash, copy_file
 from ._options import CurationOptions, parse_assignments
+from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
 from ._source import SourceFile, detect_format, open_source
 
@@ -15,6 +16,7 @@ __all__ = [
     "Curated",
     "CurationOptions",
     "CurationReport",
+    "ProjectionReport",
     "SourceFile",
     "Verdict",
     "atomic_path",
@@ -27,6 +29,7 @@ __all__ = [
     "find_counts",
     "open_source",
     "parse_assignments",
+    "project_genes",
     "versions",
     "write_sssom",
 ]

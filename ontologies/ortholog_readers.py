@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import InputError, NotFoundError, SchemaError
-from .genes import id_owners, resolve_genes
+from .genes import resolve_genes
+from .organisms import ORGANISMS
 from .ortholog_edges import KEY, TEXT, canonical_taxon, mapped, oriented
 from .orthologs import Orthologs, reciprocal_best
 from .text_table import TextTable
@@ -182,6 +184,17 @@ def _taxon(name: str) -> str | None:
     return None
 
 
+def _owner(gene_id: str) -> str | None:
+    """Tell from its shape whose stable gene id a text is."""
+    shape = re.fullmatch(r"(\D.*?)\d{5,11}", gene_id)
+    return _owners().get(shape[1]) if shape else None
+
+
+@cache
+def _owners() -> dict[str, str]:
+    return {prefix: o.taxon_id for o in ORGANISMS for prefix in o.gene_id_prefixes}
+
+
 def _compara(table: TextTable, options: _Options, found: _Found) -> pd.DataFrame:
     del options
     columns = {
@@ -218,7 +231,7 @@ def _biomart(table: TextTable, options: _Options, found: _Found) -> pd.DataFrame
             rows = found.keep(chunk, chunk["gene_b"].isna(), f"no_ortholog: {species}")
             rows = found.species(rows.assign(taxon_b=species), "taxon_b")
             owners = options.organism and canonical_taxon(options.organism)
-            rows = rows.assign(taxon_a=owners or id_owners(rows["gene_a"]))
+            rows = rows.assign(taxon_a=owners or mapped(rows["gene_a"], _owner))
             rows = found.keep(rows, rows["taxon_a"].isna(), "organism_not_told_by_id")
             if "stated" in columns:
                 kinds = rows["stated"].isin(_ENSEMBL_TYPES)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Orthologs",
     "combine_orthologs",
+    "known_orthologs",
     "reciprocal_best",
     "shipped_orthologs",
+    "use_orthologs",
     "without_retired",
 ]
 
@@ -181,6 +183,31 @@ def shipped_orthologs() -> Orthologs:
     The table; `build_orthologs` says how it was made.
     """
     return Orthologs.read(SHIPPED)
+
+
+_added: list[Orthologs] = []
+"""Tables of the workspace; they stand before the shipped one."""
+
+
+def use_orthologs(*tables: Orthologs) -> None:
+    """Use these tables in this process, before the shipped one and instead of those used so far.
+
+    Parameters
+    ----------
+    tables
+        In order of trust. None: the shipped one alone.
+    """
+    _added[:] = tables
+
+
+def known_orthologs() -> Orthologs:
+    """Give the orthologs in use: those of `use_orthologs`, and the shipped ones in their gaps.
+
+    Returns
+    -------
+    One table, see `combine_orthologs`.
+    """
+    return combine_orthologs(*_added, shipped_orthologs()) if _added else shipped_orthologs()
 
 
 def combine_orthologs(*tables: Orthologs) -> Orthologs:
