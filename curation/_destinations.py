@@ -50,7 +50,9 @@ class Destinations:
     @property
     def places(self) -> npt.NDArray[np.intp]:
         """Position of each gene's target in `targets`, or -1."""
-        return self.targets.get_indexer(self.genes["target"].to_numpy(dtype=object))
+        import pandas as pd
+
+        return self.targets.get_indexer(pd.Index(self.genes["target"].astype(object)))
 
 
 def find_destinations(
@@ -170,8 +172,8 @@ def projected_var(var: pd.DataFrame, ways: Destinations) -> pd.DataFrame:
     """
     import pandas as pd
 
-    moved = ways.genes[ways.genes["outcome"] == "moved"]
-    by_target = moved.assign(gene=moved.index).groupby(moved["target"].astype(object), sort=True)
+    moved = ways.genes[ways.genes["outcome"] == "moved"].astype(object)
+    by_target = moved.assign(gene=moved.index).groupby("target", sort=True)
     try:
         table = gene_table(ways.target).reindex(ways.targets)
     except NotFoundError:

@@ -174,24 +174,20 @@ def _move(adata: AnnData, ways: Destinations) -> tuple[csr_matrix, Values, tuple
     inside = np.flatnonzero(place >= 0)
     ones = np.ones(len(inside))
     matrix = sparse.csr_matrix((ones, (inside, place[inside])), (len(place), len(ways.targets)))
-    parts, before, after = [], [], []
+    parts: list[csr_matrix] = []
+    before: list[Values] = []
+    after: list[Values] = []
     per_gene = np.zeros(len(place))
     for rows in _rows(adata):
         mapped = sparse.csr_matrix(rows @ matrix)
         mapped.sort_indices()
         per_gene += np.bincount(rows.indices, weights=rows.data, minlength=len(place))
-        before.append(np.asarray(rows.sum(axis=1)).ravel())
-        after.append(np.asarray(mapped.sum(axis=1)).ravel())
+        before.append(np.asarray(rows.sum(axis=1), dtype=np.float64).ravel())
+        after.append(np.asarray(mapped.sum(axis=1), dtype=np.float64).ravel())
         small = mapped.data.max(initial=0) < EXACT_FLOAT32
         parts.append(mapped.astype(np.float32) if small else mapped)
-    if not parts:
-        empty = sparse.csr_matrix((0, len(ways.targets)), dtype=np.float32)
-        return empty, per_gene, (np.zeros(0), np.zeros(0))
-    return (
-        sparse.csr_matrix(sparse.vstack(parts, format="csr")),
-        per_gene,
-        (np.concatenate(before), np.concatenate(after)),
-    )
+    whole = sparse.csr_matrix(sparse.vstack(parts, format="csr"))
+    return whole, per_gene, (np.concatenate(before), np.concatenate(after))
 
 
 def _rows(adata: AnnData) -> Iterator[csr_matrix]:
@@ -199,7 +195,7 @@ def _rows(adata: AnnData) -> Iterator[csr_matrix]:
     from scipy import sparse
 
     step = max(1, CHUNK_VALUES // max(adata.n_vars, 1))
-    for start in range(0, adata.n_obs, step):
+    for start in range(0, max(adata.n_obs, 1), step):
         values: Any = adata.X
         rows = sparse.csr_matrix(values[start : start + step]).astype(np.float64)
         rows.sum_duplicates()
@@ -264,8 +260,8 @@ def _report(
 def _summary(shares: Values) -> dict[str, float]:
     if not len(shares):
         return {}
-    kinds = {"mean": np.mean, "min": np.min, "median": np.median, "max": np.max}
-    return {name: float(kind(shares)) for name, kind in kinds.items()}
+    values = shares.mean(), shares.min(), np.median(shares), shares.max()
+    return dict(zip(("mean", "min", "median", "max"), map(float, values), strict=True))
 
 
 def _dataset(

@@ -139,16 +139,9 @@ def _anchored(table: Orthologs, taxa: Sequence[str], center: str) -> pd.DataFram
         if taxon != center:
             edges = table.between(taxon, center)
             best = edges[single_best(edges)].set_index("gene")["ortholog"]
-            genes = pd.Series(edges["gene"].unique())
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "organism_ontology_term_id": taxon,
-                        "gene_id": genes,
-                        "anchor": genes.map(best),
-                    }
-                )
-            )
+            names = pd.Series(edges["gene"].unique())
+            own = {"organism_ontology_term_id": taxon, "gene_id": names, "anchor": names.map(best)}
+            parts.append(pd.DataFrame(own))
     genes = pd.concat(parts, ignore_index=True)
     if center in taxa:
         used = pd.Series(sorted(genes["anchor"].dropna().unique()))

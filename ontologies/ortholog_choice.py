@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
 _BEYOND_SUPPORT = 2**31
@@ -58,10 +56,6 @@ def mutual_best(edges: pd.DataFrame) -> pd.Series[bool]:
 
 def _rank(edges: pd.DataFrame) -> pd.Series[int]:
     """Order edges by confidence, then support."""
-    import pandas as pd
-
-    confidence: npt.NDArray[np.int64] = (
-        edges["confidence"].astype(object).map({"low": 0, "high": 2}).fillna(1).to_numpy("int64")
-    )
-    support = edges["support"].fillna(-1).to_numpy("int64") + 1
-    return pd.Series(confidence * _BEYOND_SUPPORT + support, index=edges.index)
+    confidence = edges["confidence"].astype(object).map({"low": 0, "high": 2}).fillna(1)
+    support = edges["support"].fillna(-1).astype("int64") + 1
+    return confidence.astype("int64") * _BEYOND_SUPPORT + support

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import NotFoundError, SchemaError
 from .organisms import get_organism
@@ -31,7 +31,7 @@ NEEDED = ("gene_a", "taxon_a", "gene_b", "taxon_b", "source")
 """Columns that are never null."""
 TYPES = ("1:1", "1:n", "n:1", "n:m")
 CONFIDENCES = ("low", "high")
-TEXT = "string[pyarrow]"
+TEXT: Literal["string[pyarrow]"] = "string[pyarrow]"
 _TAXON = r"NCBITaxon:[1-9]\d*"
 _REVERSED = {"1:n": "n:1", "n:1": "1:n"}
 
@@ -85,7 +85,7 @@ def _typed(edges: pd.DataFrame) -> pd.DataFrame:
     """Give every column its type, and a null where a column is missing."""
     import pandas as pd
 
-    typed = {
+    typed: dict[str, pd.Series[Any]] = {
         name: pd.Series(edges.get(name, pd.NA), index=edges.index).astype(object).astype(TEXT)
         for name in COLUMNS
         if name != "support"

@@ -41,6 +41,8 @@ _ENSEMBL_TYPES = {
     "ortholog_one2many": "1:n",
     "ortholog_many2many": "n:m",
 }
+_SOURCES = {"biomart": "ensembl", "compara": "ensembl"}
+"""Source of the edges, where it is not the name of the format."""
 _DIRECT = ("FB:", "WB:")
 """Databases whose ids are the stable gene ids of their species."""
 
@@ -166,7 +168,9 @@ def read_orthologs(
         reasons = ", ".join(f"{reason} ({n:,})" for reason, n in found.left_out.most_common(5))
         msg = f"There is no ortholog in {path}: {reasons or 'no rows'}."
         raise SchemaError(msg, {"file": str(path), "left_out": dict(found.left_out)})
-    result = Orthologs.of(rows.assign(source=format, release=release), found.left_out)
+    result = Orthologs.of(
+        rows.assign(source=_SOURCES.get(format, format), release=release), found.left_out
+    )
     return reciprocal_best(result) if best_only else result
 
 
@@ -262,13 +266,13 @@ def _with_types(rows: pd.DataFrame) -> pd.DataFrame:
         gene = [*KEY[:2], f"gene_{side}"]
         n = pairs.groupby(gene).size()
         several[side] = pd.MultiIndex.from_frame(rows[gene]).isin(n.index[n > 1])
-    stated = rows["stated"].astype(object)
+    stated = rows["stated"].astype(object).to_numpy()
     directed = np.select(
         [several["a"] & ~several["b"], several["b"] & ~several["a"]],
         ["1:n", "n:1"],
         default="n:m",
     )
-    return rows.assign(type=stated.where(stated != "1:n", directed))
+    return rows.assign(type=np.where(stated == "1:n", directed, stated))
 
 
 def _hcop(table: TextTable, options: _Options, found: _Found) -> pd.DataFrame:
