@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .ortholog_edges import KEY
-from .ortholog_readers import read_orthologs, supported_pairs
+from .ortholog_formats import supported_pairs
+from .ortholog_readers import read_orthologs
 from .orthologs import (
     SHIPPED,
     Orthologs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -185,19 +185,22 @@ def shipped_orthologs() -> Orthologs:
     return Orthologs.read(SHIPPED)
 
 
-_added: list[Orthologs] = []
+_added: list[Path] = []
 """Tables of the workspace; they stand before the shipped one."""
 
 
-def use_orthologs(*tables: Orthologs) -> None:
+def use_orthologs(*paths: str | os.PathLike[str]) -> None:
     """Use these tables in this process, before the shipped one and instead of those used so far.
+
+    They are read when they are first needed. `corpuscle.connect` does it for the tables of the
+    workspace.
 
     Parameters
     ----------
-    tables
-        In order of trust. None: the shipped one alone.
+    paths
+        Files written by `Orthologs.write`, in order of trust. None: the shipped table alone.
     """
-    _added[:] = tables
+    _added[:] = map(Path, paths)
 
 
 def known_orthologs() -> Orthologs:
@@ -206,8 +209,20 @@ def known_orthologs() -> Orthologs:
     Returns
     -------
     One table, see `combine_orthologs`.
+
+    Raises
+    ------
+    NotFoundError
+        If a file is no more there.
+    SchemaError
+        If a file holds something else.
     """
-    return combine_orthologs(*_added, shipped_orthologs()) if _added else shipped_orthologs()
+    return _read_all(tuple(_added)) if _added else shipped_orthologs()
+
+
+@lru_cache(maxsize=1)
+def _read_all(paths: tuple[Path, ...]) -> Orthologs:
+    return combine_orthologs(*map(Orthologs.read, paths), shipped_orthologs())
 
 
 def combine_orthologs(*tables: Orthologs) -> Orthologs:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..curation import content_hash
 from ..errors import SchemaError
-from ..ontologies import Orthologs, read_orthologs, use_orthologs
+from ..ontologies import read_orthologs, use_orthologs
+from ..ontologies.ortholog_readers import OrthologFormat  # noqa: TC001 - cyclopts reads it
 from ._console import Flag, Json, show
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from ..ontologies.ortholog_readers import OrthologFormat
+    from ..ontologies import Orthologs
 
 ORTHOLOGS = "references/orthologs/"
 """Prefix of the keys of ortholog tables in the registry."""
@@ -127,8 +128,11 @@ def add_orthologs(
     )
 
 
-def workspace_orthologs() -> list[Orthologs]:
-    """Read the newest version of every table of orthologs in the workspace, in order of keys."""
+def use_workspace_orthologs() -> None:
+    """Let `ortholog_groups` and `project_genes` use the workspace's tables, before the shipped.
+
+    Of every table the newest version, in order of their keys.
+    """
     import lamindb as ln
 
     from ._staging import storage_root
@@ -136,12 +140,7 @@ def workspace_orthologs() -> list[Orthologs]:
     latest = ln.Artifact.objects.filter(key__startswith=ORTHOLOGS, is_latest=True)
     rows = sorted(latest.values_list("key", "uid", "suffix"))
     folder = storage_root() / ".lamindb"
-    return [Orthologs.read(folder / f"{uid}{suffix}") for _, uid, suffix in rows]
-
-
-def use_workspace_orthologs() -> None:
-    """Let `ortholog_groups` and `project_genes` use the workspace's tables, before the shipped."""
-    use_orthologs(*workspace_orthologs())
+    use_orthologs(*(folder / f"{uid}{suffix}" for _, uid, suffix in rows))
 
 
 def read_pairs(path: Path) -> dict[str, str]:
