@@ -71,6 +71,7 @@ class Found:
         return rows
 
     def edges(self) -> pd.DataFrame:
+        """Give all edges found, without those that lack a gene or are within one species."""
         import pandas as pd
 
         columns = ["gene_a", "taxon_a", "gene_b", "taxon_b"]

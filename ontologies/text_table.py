@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
-import io
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import TYPE_CHECKING
 from ..errors import NotFoundError, SchemaError
 
 if TYPE_CHECKING:
+    import io
     import os
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
 
-CHUNK_ROWS = 500_000
-"""Rows that are in memory at a time."""
-MISSING = ("", "-", "NA", "NULL", "\\N")
+CHUNK_BYTES = 2**26
+"""Text that is in memory at a time."""
+MISSING = ["", "-", "NA", "NULL", "\\N"]
 """Texts that stand for no value."""
 
 
@@ -50,8 +50,9 @@ class TextTable:
             If the file is empty or no text.
         """
         place = Path(path)
-        with _guarded(place), _text(place) as lines:
-            for number, line in enumerate(lines):
+        with _guarded(place), _binary(place) as stream:
+            for number, raw in enumerate(stream):
+                line = raw.decode("utf-8-sig")
                 if line.startswith("#") or not line.strip():
                     continue
                 separator = "\t" if "\t" in line else ","
@@ -90,61 +91,66 @@ class TextTable:
 
         Returns
         -------
-        Frames of at most `CHUNK_ROWS` rows with the new names; texts, null where missing.
+        Frames of about `CHUNK_BYTES` of text with the new names; texts, null where missing.
 
         Raises
         ------
         SchemaError
-            If the file is damaged.
+            If the file is damaged, or a row has more or fewer cells than the header.
         """
         import pandas as pd
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
 
-        places = {new: self.columns.index(old) for new, old in columns.items()}
+        places = {new: str(self.columns.index(old)) for new, old in columns.items()}
         wanted = sorted(set(places.values()))
-        with _guarded(self.path), _text(self.path) as lines:
+        with _guarded(self.path), _binary(self.path) as stream:
             for _ in range(self.skipped):
-                next(lines)
-            reader = pd.read_csv(
-                lines,
-                sep=self.separator,
-                header=None,
-                names=range(len(self.columns)),
-                usecols=wanted,
-                dtype="string[pyarrow]",
-                keep_default_na=False,
-                na_values=list(MISSING),
-                quoting=csv.QUOTE_MINIMAL if self.separator == "," else csv.QUOTE_NONE,
-                chunksize=CHUNK_ROWS,
+                stream.readline()
+            if not stream.peek(1):
+                return
+            reader = arrow_csv.open_csv(
+                pa.PythonFile(stream, mode="r"),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=[str(i) for i in range(len(self.columns))],
+                    block_size=CHUNK_BYTES,
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=self.separator, quote_char='"' if self.separator == "," else False
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    include_columns=wanted,
+                    column_types=dict.fromkeys(wanted, pa.string()),
+                    null_values=MISSING,
+                    strings_can_be_null=True,
+                ),
             )
-            for chunk in reader:
+            texts = {pa.string(): pd.StringDtype("pyarrow")}
+            for batch in reader:
+                chunk = batch.to_pandas(types_mapper=texts.get)
                 yield pd.DataFrame({new: chunk[place] for new, place in places.items()})
 
 
 @contextlib.contextmanager
-def _text(path: Path) -> Iterator[io.TextIOWrapper]:
+def _binary(path: Path) -> Iterator[gzip.GzipFile | io.BufferedReader]:
     """Open a file, compressed or not: its first bytes tell, not its name."""
     with path.open("rb") as raw:
-        is_gzip = raw.peek(2)[:2] == b"\x1f\x8b"
-        stream = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-        with io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as lines:
-            yield lines
+        if raw.peek(2)[:2] != b"\x1f\x8b":
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as stream:
+            yield stream
 
 
 @contextlib.contextmanager
 def _guarded(path: Path) -> Iterator[None]:
-    import pandas as pd
-
     try:
         yield
     except FileNotFoundError as error:
         msg = f"There is no file {path}. Check the path."
         raise NotFoundError(msg, {"file": str(path)}) from error
-    except pd.errors.EmptyDataError:
-        return
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, csv.Error) as error:
-        _damaged(path, error)
-    except pd.errors.ParserError as error:
-        _damaged(path, error)
+    except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error, ValueError) as error:
+        _damaged(path, error)  # pyarrow and codecs raise a ValueError
 
 
 def _damaged(path: Path, error: Exception) -> None:
