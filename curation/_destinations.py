@@ -78,7 +78,8 @@ def find_destinations(
     if confidence == "high":
         edges = edges[edges["confidence"] == "high"]
     stages["target_absent"] = edges
-    edges = edges[edges["ortholog"].isin(_genes_of(target, edges))]
+    present = _genes_of(target, edges).get_indexer(pd.Index(edges["ortholog"].astype(object)))
+    edges = edges[present >= 0]
     stages["ambiguous" if how != "one2one" else "not_one2one"] = edges
     chosen = edges[_chosen(edges, how)]
     if how == "best":

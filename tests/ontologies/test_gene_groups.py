@@ -74,12 +74,11 @@ def test_only_edges_between_the_organisms_count() -> None:
 def test_anchor_takes_the_best_edge_or_none() -> None:
     table = _table("H1 M1", "H2 M1", "H3 M2", "H4 M2", "H3 M3", support=[5, 3, 2, 2, 1])
     found = ortholog_groups(["human", "mouse"], "anchor", orthologs=table)
-    columns = found[["gene_id", "group_id", "rule"]].astype(object)
-    assert columns.where(columns.notna(), None).to_numpy().tolist() == [
+    assert found[["gene_id", "group_id", "rule"]].fillna("none").to_numpy().tolist() == [
         ["H1", "anchor:H1", "anchor"],
         ["H3", "anchor:H3", "anchor"],
         ["M1", "anchor:H1", "anchor"],
-        ["M2", None, "ambiguous"],
+        ["M2", "none", "ambiguous"],
         ["M3", "anchor:H3", "anchor"],
     ]
 
