@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..curation import content_hash
 from ..errors import SchemaError
 from ..ontologies import read_orthologs, use_orthologs
 from ..ontologies.ortholog_readers import OrthologFormat  # noqa: TC001 - cyclopts reads it
@@ -95,6 +94,7 @@ def add_orthologs(
     )
     if dry_run:
         return _added(table, path, release, status="planned")
+    from ..curation import content_hash
     from ._registrar import NewFile, NewRun, register
     from ._staging import staging
 
