@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFoundError, SchemaError
-from .genes import gene_table
 from .ortholog_edges import COLUMNS, canonical_taxon, derived_types, normal_edges, reversed_type
 
 if TYPE_CHECKING:
@@ -296,6 +295,8 @@ def without_retired(orthologs: Orthologs) -> tuple[Orthologs, pd.DataFrame]:
     -------
     The edges that stay, and those that do not.
     """
+    from . import gene_table
+
     edges = orthologs.edges
     gone = edges["gene_a"].isna()
     for taxon in orthologs.taxa:

@@ -358,7 +358,7 @@ def test_sum_moves_what_best_moves_and_best_what_one2one_moves(
 
 # share of the counts moved, in per mille: one2one, best, sum
 REAL = {
-    "mouse_dentategyrus_velocity_raw": (13025, (935, 960, 966)),
+    "mouse_dentategyrus_velocity_raw": (13025, (920, 940, 950)),
     "mouse_mpfc_starmap_raw": (155, (994, 994, 999)),
     "mouse_brain_cxg_merfish_schema5": (1120, (983, 986, 987)),
 }
