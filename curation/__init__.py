@@ -9,6 +9,7 @@ from ._files import atomic_path, content_hash, copy_file
 from ._labels import tissue_context
 from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_answers
 from ._options import CurationOptions, parse_assignments
+from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
 from ._source import SourceFile, detect_format, open_source
 
@@ -19,6 +20,7 @@ __all__ = [
     "CurationOptions",
     "CurationReport",
     "Memory",
+    "ProjectionReport",
     "SourceFile",
     "Verdict",
     "answers",
@@ -33,6 +35,7 @@ __all__ = [
     "memory_of_dataset",
     "open_source",
     "parse_assignments",
+    "project_genes",
     "read_decisions",
     "same_answers",
     "tissue_context",

@@ -76,9 +76,10 @@ class AddedGenes:
 
 
 def use_references() -> None:
-    """Use the gene tables that are registered in the workspace, and no others."""
+    """Use the tables of genes and orthologs that are registered in the workspace, and no others."""
     import lamindb as ln
 
+    from ._add_orthologs import use_workspace_orthologs
     from ._staging import storage_root
 
     latest = ln.Artifact.objects.filter(key__startswith=GENES, is_latest=True)
@@ -89,6 +90,7 @@ def use_references() -> None:
             for key, uid, suffix in rows
         }
     )
+    use_workspace_orthologs()
 
 
 def add_genes(

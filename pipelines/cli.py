@@ -10,6 +10,7 @@ from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
 from cyclopts import App, CycloptsError
 
 from ..errors import CorpuscleError, IntegrityError
+from ._add_orthologs import command as add_orthologs
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
 from ._references_cli import references
 from ._review_cli import decision, review, upgrade
@@ -23,6 +24,7 @@ app = App(
 lineage = App(name="lineage", help="Tell which datasets fed a model, and which models a dataset.")
 app.command(lineage)
 app.command(references)
+references.command(add_orthologs, name="add-orthologs")
 references.command(upgrade)
 app.command(review)
 lineage.command(decision)

@@ -66,7 +66,9 @@ def test_trees_as_tables_score_as_trees_do() -> None:
     truth = features[:, 0] * features[:, 1] + rng.normal(size=3_000) > 0
     fitted: Any = HistGradientBoostingClassifier(max_iter=20, max_leaf_nodes=8, random_state=0)
     fitted.fit(features, truth)
-    model = LabelModel.from_trees(fitted, FEATURES, [(np.array([0.0, 1.0]), np.array([0.0, 1.0]))] * 2)
+    model = LabelModel.from_trees(
+        fitted, FEATURES, [(np.array([0.0, 1.0]), np.array([0.0, 1.0]))] * 2
+    )
     np.testing.assert_allclose(
         model.score(features), fitted.predict_proba(features)[:, 1], rtol=1e-6
     )
