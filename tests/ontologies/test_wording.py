@@ -84,6 +84,17 @@ def test_abbreviations_are_sorted_and_each_stands_once() -> None:
     assert len(rows) == len(set(rows))
 
 
+def test_no_abbreviation_decides_between_terms_that_share_it() -> None:
+    with (DATA / "abbreviations.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    shared = [
+        (row["field"], row["text"])
+        for row in rows
+        if len(vocabulary(row["field"], "human").index.get(row["text"].casefold(), ())) > 1
+    ]
+    assert not shared
+
+
 def test_known_names_lead_to_terms_in_use() -> None:
     with (DATA / "known_names.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
