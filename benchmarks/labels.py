@@ -144,14 +144,13 @@ def _exact(field: str, organism: str | None, labels: Sequence[str]) -> Iterable[
 
 def _tf_idf(field: str, organism: str | None, labels: Sequence[str]) -> Iterable[Answer]:
     """Take the name or synonym nearest in letters, always."""
-    import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     from corpuscle.ontologies import vocabulary
 
     index = vocabulary(field, organism).index
     names = list(index)
-    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32)
+    vectors: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
     like = vectors.fit_transform(names)
     best = [
         int((vectors.transform([label.lower()]) @ like.T).toarray().argmax()) for label in labels

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         shipped_orthologs,
         use_orthologs,
     )
-    from .sssom import NO_TERM, MappingSet, Problem, check_sssom, read_sssom, refuse, write_sssom
+    from .sssom import read_sssom, write_sssom
+    from .sssom_set import MappingSet, Problem, check_sssom, refuse
+    from .sssom_slots import NO_TERM
     from .terms import Ontology, current_id, ontology, ontology_versions, schema_versions
 
 __all__ = [
@@ -85,21 +87,21 @@ _HOMES = {
     "FIELDS": "fields",
     "GENE_RELEASES": "gene_tables",
     "NO_PATH": "hierarchy",
-    "NO_TERM": "sssom",
+    "NO_TERM": "sssom_slots",
     "ORGANISMS": "organisms",
     "Age": "ages",
     "Decision": "decisions",
     "Hierarchy": "hierarchy",
-    "MappingSet": "sssom",
+    "MappingSet": "sssom_set",
     "Ontology": "terms",
     "Organism": "organisms",
     "OrganismEvidence": "organism_evidence",
     "Orthologs": "orthologs",
-    "Problem": "sssom",
+    "Problem": "sssom_set",
     "Target": "decisions",
     "Vocabulary": "fields",
     "check_decisions": "decisions",
-    "check_sssom": "sssom",
+    "check_sssom": "sssom_set",
     "combine_orthologs": "orthologs",
     "current_id": "terms",
     "find_target": "decisions",
@@ -118,7 +120,7 @@ _HOMES = {
     "prefix_of": "ids",
     "read_orthologs": "ortholog_readers",
     "read_sssom": "sssom",
-    "refuse": "sssom",
+    "refuse": "sssom_set",
     "resolve_genes": "genes",
     "schema_versions": "terms",
     "shipped_orthologs": "orthologs",

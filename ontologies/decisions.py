@@ -11,7 +11,7 @@ from ..errors import LabelMappingError, NotFoundError
 from .fields import FIELDS, vocabulary
 from .ids import normal_id
 from .organisms import get_organism
-from .sssom import Problem
+from .sssom_set import Problem
 from .sssom_slots import COMPOSED, LITERAL, NO_TERM
 from .terms import current_id, ontology_of
 

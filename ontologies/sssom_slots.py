@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+OWN = "corpuscle"
+"""Prefix of the properties that our extension columns stand for."""
 NO_TERM = "sssom:NoTermFound"
 """In place of an object: that there is none is what was found."""
 LITERAL = "rdfs literal"

@@ -295,7 +295,12 @@ def _expand(words: Sequence[str], short: Mapping[tuple[str, ...], str]) -> list[
             end = place + n
             meaning = short.get(tuple(single[place:end])) or short.get(tuple(lower[place:end]))
             if meaning is None and n == 1:
-                meaning = short.get((words[place],)) or _without_species(words[place], short)
+                word = words[place]
+                meaning = (
+                    short.get((word,))
+                    or short.get((lower[place].removesuffix("s"),))  # NKs
+                    or _without_species(word, short)
+                )
             if meaning is not None:
                 out += tokens(meaning)
                 place = end

@@ -29,6 +29,7 @@ DATA = Path(module.__file__).parent / "data"
         ("type 2 pneumocytes", "type ii pneumocyte"),
         ("T cell_Ccl5 high(Small-Intestine)", "t cell"),
         ("Fibroblast (low quality)", "fibroblast"),
+        ("NKs", "natural killer cell"),
         ("hcDC2", "cd1c+ myeloid dendritic cell"),
         ("Th17", "t helper 17 cell"),
         ("IN", "gabaergic interneuron"),
