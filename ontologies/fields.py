@@ -195,7 +195,7 @@ def _build(field: str, taxon: str | None, schema: str | None) -> Vocabulary:
         organism=taxon,
         schema=schema,
         labels=labels,
-        index={text: _one_meaning(ids, schema) for text, ids in _index(names).items()},
+        index={text: one_meaning(ids, schema) for text, ids in _index(names).items()},
         specials=frozenset(("na",) if not_human else _SPECIALS.get(field, ())),
         several=field in _SEVERAL,
     )
@@ -260,8 +260,20 @@ def _names(ids: Iterable[str], schema: str | None) -> Iterator[tuple[str, str]]:
             yield synonym, i
 
 
-def _one_meaning(ids: tuple[str, ...], schema: str | None) -> tuple[str, ...]:
-    """Drop terms of fish, fly or worm that say they are another of `ids`, one of CL or UBERON."""
+def one_meaning(ids: tuple[str, ...], schema: str | None) -> tuple[str, ...]:
+    """Drop terms of fish, fly or worm that say they are another of `ids`, one of CL or UBERON.
+
+    Parameters
+    ----------
+    ids
+        Terms that share a name.
+    schema
+        Snapshot of the ontologies; None is the newest.
+
+    Returns
+    -------
+    Those that remain, in order.
+    """
     if len(ids) == 1:
         return ids
     return tuple(i for i in ids if not set(_store(i, schema).bridges(i)) & set(ids))

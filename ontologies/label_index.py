@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .fields import Vocabulary, vocabulary
+from .fields import Vocabulary, one_meaning, vocabulary
 from .ids import prefix_of
 from .terms import ontology
 from .wording import name_forms, tokens, word_key
@@ -130,6 +130,11 @@ def label_index(field: str, organism: str | None, schema: str | None) -> LabelIn
         for name in (known.labels[term_id], *store.synonyms(term_id)):
             for form in name_forms(name):
                 texts[form].add(code)
+    # a term of fish, fly or worm that says it is one of CL or UBERON with that name is that one
+    for text, shared in texts.items():
+        if len(shared) > 1:
+            kept = set(one_meaning(tuple(ids[code] for code in shared), schema))
+            texts[text] = {code for code in shared if ids[code] in kept}
     # one row per string and term: several terms may share a string
     rows = [(text, code) for text in sorted(texts) for code in sorted(texts[text])]
     keyed: dict[str, set[int]] = defaultdict(set)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
 from ._show import table
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ._review import OpenLabel
     from ._upgrade import Upgrade
 
+LIKELY = 3
+"""Candidates of a label that are listed."""
 SHOWN = 40
 """Changes of an upgrade that are listed; ``--json`` has them all."""
 
@@ -34,24 +38,23 @@ def open_view(items: Sequence[OpenLabel], sheet: Path | None) -> RenderableType:
         text = f"{len(items):,} open labels are in {sheet}\nfill in its column decision with a term id, "
         text += f"a term's name, none or skip; then: corpuscle review --apply {sheet}"
         return Text(text)
-    rows = [
-        (
-            escape(item.label),
-            item.field,
-            item.n_cells,
-            ", ".join(item.datasets[:2]) + (" …" if len(item.datasets) > 2 else ""),
-            ", ".join(item.tissues[:1]),
-            escape("; ".join(f"{c.term_id} {c.label}" for c in item.candidates[:2])) or "none",
-        )
-        for item in items
-    ]
-    columns = ("label", "field", "cells", "datasets", "tissue", "candidates")
+    view = Table(title="Open labels", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    view.add_column("cells", justify="right", no_wrap=True)
+    view.add_column("datasets", justify="right", no_wrap=True)
+    view.add_column("field", no_wrap=True)
+    view.add_column("label", overflow="fold", ratio=2)
+    view.add_column("likeliest terms", overflow="fold", ratio=3)
+    for item in items:
+        likely = item.candidates[:LIKELY] if item.outcome == "ambiguous" else ()
+        terms = "\n".join(escape(f"{c.term_id} {c.label}") for c in likely) or "none is likely"
+        datasets = f"{len(item.datasets):,}"
+        view.add_row(f"{item.n_cells:,}", datasets, item.field, escape(item.label), terms)
     cells = sum(item.n_cells for item in items)
     note = (
         f"{len(items):,} labels of {cells:,} cells are open\n"
         "next: corpuscle review --interactive, or --out FILE to decide in a spreadsheet"
     )
-    return Group(table("Open labels", columns, rows), Text(note))
+    return Group(view, Text(note))
 
 
 def applied_view(applied: Applied, *, dry_run: bool) -> RenderableType:
