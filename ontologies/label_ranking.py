@@ -40,7 +40,7 @@ RANKED = frozenset(
 _DECIDED = frozenset({"cell_type", "tissue", "disease", "primary_cell_culture_tissue"})
 """Fields where likeness may decide; elsewhere it only proposes: one digit is another assay."""
 
-MAPPED_FROM = 0.8
+MAPPED_FROM = 0.75
 """Confidence from which a label is mapped: `benchmarks/labels.py` tells what it costs and brings."""
 PROPOSED_FROM = 0.2
 """Confidence from which a label is ambiguous rather than unmapped."""

@@ -64,7 +64,7 @@ def map_labels(
     - ``wording``, ``confirmed``, ``similar``: the likeliest term by names, synonyms and confirmed
       mappings; ``mixture``: several in one label; ``none``: nothing fits
 
-    Likeness decides for cell types, tissues and diseases, where the confidence is at least 0.8: the
+    Likeness decides for cell types, tissues and diseases, where the confidence is at least 0.75: the
     share of such answers that were right for curators the model had never seen. Elsewhere it only
     proposes. Where a field may hold several terms, values joined by `` || ``, and ids joined by
     ``,``, are mapped one by one.

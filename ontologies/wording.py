@@ -207,7 +207,7 @@ def name_forms(name: str) -> tuple[str, ...]:
     plain = " ".join(tokens(name))
     bare = re.sub(r" (?:human|mouse)$", "", plain)
     bare = re.sub(r"\bsensu \w+(?: \w+)*$", "", bare).strip()
-    forms = [plain, bare, " ".join(bare.replace("alpha beta t", "t").split())]
+    forms = [plain, bare, re.sub(r"(?<=.) alpha beta t\b", " t", bare)]
     if turned := re.fullmatch(r"(.+) of (?:the )?(.+)", bare):
         forms.append(f"{turned[2]} {turned[1]}")
     return tuple(dict.fromkeys(form for form in forms if form))

@@ -66,6 +66,8 @@ def test_marker_keeps_its_sign_and_a_hyphen_is_none() -> None:
 def test_forms_of_a_name_turn_it_around() -> None:
     assert "lung fibroblast" in name_forms("fibroblast of lung")
     assert "effector t cell" in name_forms("effector T cell, human")
+    assert "memory t cell" in name_forms("memory alpha-beta T cell")
+    assert "t cell" not in name_forms("alpha-beta T cell")
 
 
 def test_key_does_not_depend_on_order_and_small_words() -> None:
