@@ -43,7 +43,7 @@ def test_the_demo_shows_the_refusal_the_open_labels_the_falling_loss_and_the_lin
     done = corpuscle("demo", workspace.folder)
     assert done.code == 0
     assert "human_normalised refused (counts)" in done.out
-    assert "cell_type open: 'NKs (CD56dim), cluster 7' (unmapped" in done.out
+    assert "cell_type open: 'Oligo NN' (ambiguous, 292 cells)" in done.out
     shown = losses(done.out)
     assert len(shown) == 5
     assert shown == sorted(shown, reverse=True)
