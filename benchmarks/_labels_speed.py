@@ -33,14 +33,17 @@ def main(n: int) -> None:
     for field in ("cell_type", "tissue", "disease"):
         names = vocabulary(field, "human").labels.values()
         words = sorted({word for name in names for word in name.split()})
-        picked = np.random.default_rng(0).integers(len(words), size=(n, 3))
+        n_asked = n if field == "cell_type" else n // 10
+        picked = np.random.default_rng(0).integers(len(words), size=(n_asked, 3))
         labels = [
             f"{words[a]} {words[b]} {words[c]}s_{i % 40}" for i, (a, b, c) in enumerate(picked)
         ]
         map_labels(["a first label"], field=field, organism="human")
         started = time.perf_counter()
         map_labels(labels, field=field, organism="human")
-        figures[f"100,000 labels of {field}, s"] = (time.perf_counter() - started) * 100_000 / n
+        figures[f"100,000 labels of {field}, s"] = (
+            (time.perf_counter() - started) * 100_000 / n_asked
+        )
         figures[f"peak memory after {field}, MiB"] = _peak()
     print(json.dumps(figures))
 

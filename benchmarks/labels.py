@@ -75,10 +75,8 @@ def run(*, quick: bool, data: Path | None = None) -> Result:
         for key, goal in GOALS.items()
         if key in measured
     ]
-    goals.append(
-        Goal(name="100,000 labels, s", value=speed["100,000 labels, s"], goal=60.0, at_most=True)
-    )
     for name, most in (
+        ("100,000 labels of cell_type, s", 60.0),
         ("start, s", 3.0),
         ("all terms and vocabularies, s", 2.0),
         ("all terms and vocabularies, MiB", 600.0),
