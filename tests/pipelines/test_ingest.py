@@ -256,10 +256,10 @@ def test_a_name_is_for_one_file(workspace: Workspace, tmp_path: Path) -> None:
 def test_the_command_prints_what_is_open_and_how_to_decide_it(
     corpuscle: Callable[..., Done], tmp_path: Path
 ) -> None:
-    write_h5ad(tmp_path / "a.h5ad", cell_types=("T cell", "weird cell"), my_tissue="lung")
+    write_h5ad(tmp_path / "a.h5ad", cell_types=("T cell", "gork"), my_tissue="lung")
     done = corpuscle("ingest", tmp_path)
     assert done.code == 0
-    assert "'weird cell' (unmapped, 3 cells)" in done.out
+    assert "'gork' (unmapped, 3 cells)" in done.out
     assert "--column tissue=my_tissue" in done.out
     table = corpuscle("ingest", tmp_path, "--column", "tissue=my_tissue", "--json").json
     assert table[0]["report"]["labels"]["tissue"]["mapped"] == 1
