@@ -41,7 +41,7 @@ _FISH, _FLY, _WORM = "NCBITaxon:7955", "NCBITaxon:7227", "NCBITaxon:6239"
 _TISSUE_TYPES = ("tissue", "organoid", "primary cell culture", "cell line")
 
 # What schema 7.1 allows: descendants of `roots` and `terms` themselves, less `banned` and, below
-# them, `banned_roots`.
+# them, `banned_roots`; or `every` term.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,12 @@ class _Part:
     terms: tuple[str, ...] = ()
     banned: tuple[str, ...] = ()
     banned_roots: tuple[str, ...] = ()
+    every: bool = False
 
     def ids(self, schema: str | None) -> frozenset[str]:
         store = ontology(self.prefix, schema=schema)
+        if self.every:
+            return frozenset(i for i, _ in store.current())
         banned = store.descendants(*self.banned_roots) | set(self.banned) | set(self.banned_roots)
         return (store.descendants(*self.roots) | set(self.terms)) - banned
 
@@ -101,7 +104,7 @@ _ASSAY = _Part(prefix="EFO", roots=("EFO:0002772", "EFO:0010183"))
 _ETHNICITY = _Part(prefix="HANCESTRO", roots=("HANCESTRO:0601", "HANCESTRO:0602"))
 _SEX = _Part(prefix="PATO", terms=("PATO:0000383", "PATO:0000384", "PATO:0001340"))
 _SEX_OF_WORM = _Part(prefix="PATO", terms=("PATO:0000384", "PATO:0001340"))
-_LINE = "CVCL"
+_LINES = _Part(prefix="CVCL", every=True)
 
 # "na" is right for cell lines only, or for what is not human; that is checked where it is known.
 _SPECIALS = {
@@ -186,19 +189,31 @@ def vocabulary(field: str, organism: str | None = None, *, schema: str | None = 
 
 @cache
 def _build(field: str, taxon: str | None, schema: str | None) -> Vocabulary:
-    ids = () if field in _ENUMERATED else _ids(field, taxon, schema)
-    labels = _enumeration(field) if field in _ENUMERATED else _labels(ids, schema)
-    names = _enumerated_names(field) if field in _ENUMERATED else _names(ids, schema)
+    if field in _ENUMERATED:
+        labels, index = _enumeration(field), _index(_enumerated_names(field))
+    else:
+        labels, index = _content(_parts(field, taxon), schema)
     not_human = field == "self_reported_ethnicity" and taxon not in (None, _HUMAN)
     return Vocabulary(
         field=field,
         organism=taxon,
         schema=schema,
         labels=labels,
-        index={text: one_meaning(ids, schema) for text, ids in _index(names).items()},
+        index=index,
         specials=frozenset(("na",) if not_human else _SPECIALS.get(field, ())),
         several=field in _SEVERAL,
     )
+
+
+@cache
+def _content(
+    parts: tuple[_Part, ...], schema: str | None
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Names of the terms of some parts, and terms by name: one object for all organisms alike."""
+    ids = sorted(frozenset[str]().union(*(part.ids(schema) for part in parts)))
+    labels = {i: _store(i, schema).label(i) for i in ids}
+    shared = _index(_names(ids, schema))
+    return labels, {text: one_meaning(found, schema) for text, found in shared.items()}
 
 
 _ENUMERATED = frozenset({"tissue_type", "organism"})
@@ -220,21 +235,12 @@ def _enumerated_names(field: str) -> Iterator[tuple[str, str]]:
                 yield spelling, organism.taxon_id
 
 
-def _ids(field: str, taxon: str | None, schema: str | None) -> tuple[str, ...]:
-    if field == CELL_LINE_TISSUE:
-        return tuple(sorted(i for i, _ in ontology(_LINE, schema=schema).current()))
-    parts = (part.ids(schema) for part in _parts(field, taxon))
-    return tuple(sorted(frozenset[str]().union(*parts)))
-
-
-def _labels(ids: Iterable[str], schema: str | None) -> dict[str, str]:
-    return {i: _store(i, schema).label(i) for i in ids}
-
-
 def _parts(field: str, taxon: str | None) -> tuple[_Part, ...]:
     own = taxon or ""
     if field in ("cell_type", PRIMARY_CELL_CULTURE_TISSUE):
         return (_CELL_TYPE, *_of(_CELL_TYPE_OF, own))
+    if field == CELL_LINE_TISSUE:
+        return (_LINES,)
     if field == "tissue":
         return (_TISSUE, *_of(_TISSUE_OF, own))
     if field == "development_stage":
