@@ -130,7 +130,8 @@ def find_candidates(
     """
     words = [wording(label, field=field) for label in labels]
     entries = Entries()
-    votes = add_names(entries, words, index)
+    add_names(entries, words, index)
+    votes: Any = None
     like_any = np.zeros(len(labels), dtype=np.float32)
     organs = organ_words()
     given = organs.of_tissue(tissue) if tissue else frozenset()

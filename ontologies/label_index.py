@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +74,8 @@ class Strings:
 
     def weigh(self, words: frozenset[str]) -> float:
         """Sum the weights of words."""
-        return float(sum(self.word_weights.get(word, self.unknown_weight) for word in words))
+        # exact, so that the order of a set, which changes with the hash seed, does not matter
+        return math.fsum(self.word_weights.get(word, self.unknown_weight) for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -76,7 +76,7 @@ class Entries:
         return pairs, table
 
 
-def add_names(entries: Entries, words: Sequence[Wording], index: LabelIndex) -> Any:
+def add_names(entries: Entries, words: Sequence[Wording], index: LabelIndex) -> None:
     """Compare every form of the labels with the names of terms."""
     views = {view: [getattr(w, view) for w in words] for view in VIEWS}
     texts = sorted({text for column in views.values() for text in column})
