@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, read_decisions, write_decisions
+from ._facts import SourceFacts
 from ._files import atomic_path, content_hash, copy_file
 from ._labels import tissue_context
 from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_answers
@@ -21,6 +22,7 @@ __all__ = [
     "CurationReport",
     "Memory",
     "ProjectionReport",
+    "SourceFacts",
     "SourceFile",
     "Verdict",
     "answers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,8 @@ from ._write import write_counts, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    import numpy.typing as npt
     import pandas as pd
 
     from ._labels import FieldLabels
@@ -73,7 +74,7 @@ def versions() -> dict[str, str]:
 
 
 def curate(
-    path: Path,
+    source: Path | SourceFile,
     out: Path,
     *,
     dataset: str,
@@ -90,14 +91,14 @@ def curate(
 
     Parameters
     ----------
-    path
-        See `open_source` for the formats.
+    source
+        A file, see `open_source` for the formats; or an open one, which is closed in the end.
     out
         The ``.h5ad`` file to write. It appears when it is whole.
     dataset
         Key of the dataset, kept in ``obs["dataset_id"]``.
     source_hash
-        Content hash of `path`, kept in the report.
+        Content hash of the source, kept in the report.
     options
         What the curator decided.
     memory
@@ -122,16 +123,20 @@ def curate(
     """
     options = options or CurationOptions()
     options.check()
+    path = source if isinstance(source, Path) else source.path
     if out.exists() and out.samefile(path):
         msg = f"The curated {path} would replace its source. Name another file for it."
         raise ConflictError(msg, {"file": str(path)})
-    with open_source(path, genome=options.genome) as source:
+    with open_source(path, genome=options.genome) if source is path else source as source:
+        decided, facts = options, source.facts
+        options = options if facts is None else facts.complete(options)
         matrix, verdicts = find_counts(source, layer=options.layer)
         tried = {verdict.matrix: verdict.reason for verdict in verdicts}
         features = gene_features(path, matrix.var, options.gene_column)
         organism = decide_organism(source, features.genes, options, tried)
         genes = map_genes(path, features, organism.organism, min_share=options.min_gene_share)
-        kept = np.flatnonzero(~organism.dropped)
+        dropped = _dropped(source, organism.dropped)
+        kept = np.flatnonzero(~np.any(list(dropped.values()), axis=0))
         if not len(kept):
             msg = (
                 f"{path} has no cells of {organism.organism.name}: {organism.reason} "
@@ -140,9 +145,11 @@ def curate(
             raise OrganismError(msg, {"file": str(path)})
         given = source.obs.iloc[kept]
         labels = curate_labels(
-            path, given, organism.organism, options, memory or {}, dataset=dataset
+            path, given, organism.organism, decided, memory or {}, dataset=dataset, facts=facts
         )
-        obs, n_renamed = curated_obs(given, kept, organism.organism, labels, dataset)
+        obs, n_renamed = curated_obs(
+            given, kept, organism.organism, labels, dataset, derived=source.derived
+        )
         largest = next(v.max_value for v in verdicts if v.matrix == matrix.name)
         is_small = largest * genes.max_per_gene < EXACT_FLOAT32
         dtype = np.dtype(np.float32 if is_small else np.float64)
@@ -151,7 +158,6 @@ def curate(
                 temporary, matrix, genes, kept, dtype=dtype, progress=progress
             )
             obs = with_quality(obs, quality)
-            n_dropped = len(source.obs) - len(kept)
             report = CurationReport(
                 dataset=dataset,
                 source=str(path),
@@ -159,7 +165,7 @@ def curate(
                 source_hash=source_hash,
                 n_cells_in=len(source.obs),
                 n_cells=len(kept),
-                dropped={"other_organism": n_dropped} if n_dropped else {},
+                dropped={rule: int(cells.sum()) for rule, cells in dropped.items() if cells.any()},
                 counts_from=matrix.name,
                 counts_tried=tried,
                 total_counts_in=totals[0],
@@ -183,6 +189,17 @@ def curate(
             memory or {}, _asked(labels), dataset=dataset, organism=organism.organism.taxon_id
         ),
     )
+
+
+def _dropped(
+    source: SourceFile, other_organism: npt.NDArray[np.bool_]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Cells that each rule drops; a cell that several rules drop counts for the first."""
+    result, gone = {}, np.zeros(len(other_organism), dtype=np.bool_)
+    for rule, cells in {"other_organism": other_organism, **source.dropped}.items():
+        result[rule] = cells & ~gone
+        gone |= cells
+    return result
 
 
 def _asked(labels: list[FieldLabels]) -> dict[str, set[str]]:

@@ -34,9 +34,11 @@ COLUMNS = (
     "n_cells",
     "scope",
     "decided_in",
+    "comment",
 )
 """Columns of the table: those of SSSOM, then ours. ``n_cells`` is 0 for labels that decided about
-no cell, since another column of the file did; ``decided_in`` is a version of the memory."""
+no cell, since another column of the file did; ``decided_in`` is a version of the memory; ``comment`` is what
+the source of the dataset says."""
 EXTENSIONS = {
     "field": "xsd:string",
     "outcome": "xsd:string",
@@ -51,6 +53,7 @@ JUSTIFICATIONS = {
     "id": "semapv:MappingReview",
     "memory": "semapv:ManualMappingCuration",
     "option": "semapv:ManualMappingCuration",
+    "source": "semapv:BackgroundKnowledgeBasedMatching",
     "genes": "semapv:CompositeMatching",
 }
 """Why a mapping is believed, by method; lexical otherwise."""
@@ -89,6 +92,7 @@ def decision_table(
                     "candidates": rows["candidates"].map("|".join),
                     "n_cells": rows["n_cells"],
                     "decided_in": rows["decided_in"],
+                    "comment": rows.get("comment", ""),
                 }
             )
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..ontologies import Organism
+    from ._facts import SourceFacts
     from ._memory import Memory
     from ._options import CurationOptions
 
@@ -72,6 +73,7 @@ def curate_labels(
     memory: Memory,
     *,
     dataset: str = "",
+    facts: SourceFacts | None = None,
 ) -> list[FieldLabels]:
     """Map the label classes of every cell, except the organism, which is decided by itself.
 
@@ -89,6 +91,8 @@ def curate_labels(
         Decisions of curators, by field.
     dataset
         Name of the dataset: some decisions hold for one only.
+    facts
+        What the source says of the dataset; options and memory come before it.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def curate_labels(
         given = kinds if name == "tissue" else None
         place = where if name == "cell_type" else None
         results[name] = _curate_field(
-            path, obs, name, given, organism, options, known.get(name), place
+            path, obs, name, given, organism, options, known.get(name), place, facts
         )
         if name == "tissue_type":
             kinds = pd.Categorical(results[name].obs[name])
@@ -147,9 +151,13 @@ def _curate_field(
     options: CurationOptions,
     memory: pd.DataFrame | None,
     tissue: str | None,
+    facts: SourceFacts | None,
 ) -> FieldLabels:
     import pandas as pd
 
+    decided, remembered = options, memory
+    if facts is not None:
+        options, memory = facts.complete(options), facts.remember(name, memory)
     fallback = UNKNOWN
     if name == "self_reported_ethnicity" and organism.common != "human":
         fallback = NOT_APPLICABLE
@@ -165,6 +173,8 @@ def _curate_field(
             suggestions=suggest_columns(obs, name),
         )
     codes, decisions, overruled = _map_field(keys, name, kinds, organism, memory, tissue)
+    if facts is not None:
+        decisions = facts.attribute(decisions, name, decided, remembered)
     mapped = decisions["outcome"] == "mapped"
     terms, words = (
         pd.Categorical(decisions[column].where(mapped, fallback)).take(codes)

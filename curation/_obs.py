@@ -27,6 +27,8 @@ def curated_obs(
     organism: Organism,
     labels: list[FieldLabels],
     dataset: str,
+    *,
+    derived: frozenset[str] = frozenset(),
 ) -> tuple[pd.DataFrame, int]:
     """Describe the cells.
 
@@ -42,6 +44,8 @@ def curated_obs(
         The other fields.
     dataset
         Key of the dataset.
+    derived
+        Columns that are not the author's words and keep their names.
 
     Returns
     -------
@@ -65,7 +69,8 @@ def curated_obs(
     used -= set() if is_read else {"is_primary_data"}
     for name in given.columns:
         if name not in used:
-            columns[_author_name(str(name), columns)] = storable(given[name])
+            kept = str(name) if name in derived else _author_name(str(name), columns)
+            columns[kept] = storable(given[name])
     names, n_renamed = _unique_names(given.index, source_rows)
     obs = pd.DataFrame(columns, index=pd.Index(names, dtype=object, name=None))
     for column in obs.select_dtypes("category").columns:

@@ -33,7 +33,7 @@ class OrganismDecision:
 
     organism: Organism
     method: str
-    """``option``, ``obs``, ``uns`` or ``genes``."""
+    """``option``, ``source``, ``obs``, ``uns`` or ``genes``."""
     reason: str
     """The evidence in words and figures."""
     dropped: npt.NDArray[np.bool_] = field(repr=False)
@@ -150,6 +150,8 @@ def _stated(
     wanted = options.organism or options.constants.get("organism")
     if wanted is not None:
         return _known(source, "--organism", wanted), "option"
+    if source.facts is not None and source.facts.organism is not None:
+        return _known(source, source.facts.says, source.facts.organism), "source"
     if cells.words:
         msg = (
             f"obs of {source.path} states organisms that we do not know: {cells.words[0]!r} and "

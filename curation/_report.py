@@ -23,7 +23,7 @@ class CurationReport:
     source: str
     """Path of the file."""
     source_format: str
-    """``h5ad``, ``zarr``, ``10x-h5`` or ``10x-mtx``."""
+    """See `SourceFile.format`."""
     source_hash: str
     """BLAKE3 of its content."""
     n_cells_in: int

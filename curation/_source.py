@@ -13,12 +13,14 @@ from ._tenx import MATRICES, read_tenx_h5, read_tenx_mtx
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
+    from ._facts import SourceFacts
     from ._matrix import Matrix
 
-Format = Literal["h5ad", "zarr", "10x-h5", "10x-mtx"]
+Format = Literal["h5ad", "zarr", "10x-h5", "10x-mtx", "parquet", "mtx"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +39,12 @@ class SourceFile:
     """``obsm["spatial"]``, if it is a table of numbers with a row per cell."""
     left_out: tuple[str, ...] = ()
     """What the file also holds and nobody reads, such as ``obsm/X_umap``."""
+    facts: SourceFacts | None = None
+    """What is known of the dataset besides the file."""
+    derived: frozenset[str] = frozenset()
+    """Columns of obs that are not the author's words but made from them, and keep their names."""
+    dropped: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    """Cells that the source itself says to leave out, by the name of the rule."""
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Self:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ._apply import Applied, apply_file
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
-    from ._demo_data import write_examples
     from ._ingest import Outcome, ingest
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ._training import TrainingRun, training_run
     from ._upgrade import Upgrade, upgrade_report
     from ._workspace import Workspace, find_workspace
+    from .examples._local import write_examples
 
 _HOMES = {
     "Applied": "_apply",
@@ -55,7 +55,7 @@ _HOMES = {
     "status": "_lineage",
     "training_run": "_training",
     "upgrade_report": "_upgrade",
-    "write_examples": "_demo_data",
+    "write_examples": "examples._local",
 }
 
 __all__ = [

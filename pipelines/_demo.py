@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._collect import collect, open_corpus
-from ._demo_data import write_examples
 from ._ingest import ingest
 from ._lineage import lineage_of_model
 from ._setup import init
 from ._show import collect_view, ingest_view, lineage_view
+from .examples._local import write_examples
 
 if TYPE_CHECKING:
     import os

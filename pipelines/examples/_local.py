@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ontologies import gene_table
+from ._cells import example_counts, example_genes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
     import pandas as pd
     from anndata import AnnData
-
-N_GENES, N_MARKERS = 1_200, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +129,9 @@ def _dataset(recipe: Recipe, rng: np.random.Generator) -> AnnData:
     from anndata import AnnData
     from scipy import sparse
 
-    genes = _genes(recipe.taxon)
+    genes = example_genes(recipe.taxon)
     kinds = rng.choice(list(recipe.labels), size=recipe.n_cells)
-    counts = sparse.csr_matrix(_counts(kinds, genes.index, rng), dtype=np.float32)
+    counts = sparse.csr_matrix(example_counts(kinds, len(genes), rng), dtype=np.float32)
     obs = pd.DataFrame(index=[f"cell_{i:05d}" for i in range(recipe.n_cells)])
     if any(recipe.labels.values()):
         obs[recipe.column] = pd.Categorical([recipe.labels[str(kind)] for kind in kinds])
@@ -149,28 +146,6 @@ def _dataset(recipe: Recipe, rng: np.random.Generator) -> AnnData:
         normal = sparse.diags_array(1e4 / totals) @ counts
         adata.X = sparse.csr_matrix(normal.log1p(), dtype=np.float32)
     return adata
-
-
-def _genes(taxon: str) -> pd.DataFrame:
-    """Protein-coding genes with a symbol of their own, the same ones for every file."""
-    table = gene_table(taxon)
-    table = table[(table["biotype"] == "protein_coding") & table["symbol"].notna()]
-    unique = table[~table["symbol"].duplicated(keep=False)]
-    return unique.iloc[np.linspace(0, len(unique) - 1, N_GENES).astype(int)]
-
-
-def _counts(
-    kinds: npt.NDArray[Any], genes: pd.Index[str], rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Poisson counts: each kind of cell has markers of its own, each cell a depth of its own."""
-    base = rng.gamma(0.3, 1.0, size=len(genes))
-    depth = rng.lognormal(0.0, 0.4, size=len(kinds))
-    rates = np.tile(base, (len(kinds), 1))
-    for kind in sorted(set(kinds)):
-        program = np.random.default_rng(list(kind.encode()))  # the same in every file
-        markers = program.choice(len(genes), size=N_MARKERS, replace=False)
-        rates[np.ix_(kinds == kind, markers)] += 0.7
-    return rng.poisson(rates * depth[:, None])
 
 
 def _var(recipe: Recipe, genes: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
