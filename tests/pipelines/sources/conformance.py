@@ -60,6 +60,8 @@ class Conformance:
     """Of the source."""
     release: ClassVar[str | None] = None
     options: ClassVar[dict[str, str]] = {}
+    versioned: ClassVar[bool] = True
+    """Whether the source gives its datasets versions."""
 
     @staticmethod
     def write(folder: Path) -> dict[str, Truth]:
@@ -95,7 +97,7 @@ class Conformance:
         assert len({dataset.id for dataset in listed}) == len(listed)
         for dataset in listed:
             assert dataset.source == self.name
-            assert dataset.version
+            assert bool(dataset.version) == self.versioned
             assert dataset.title
             assert dataset.licence
             assert dataset.citation
