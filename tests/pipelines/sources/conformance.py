@@ -69,9 +69,10 @@ class Conformance:
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def example(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Truth]]:
-        folder = tmp_path_factory.mktemp(self.name)
-        return folder, self.write(folder)
+    @classmethod
+    def example(cls, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Truth]]:
+        folder = tmp_path_factory.mktemp(cls.name)
+        return folder, cls.write(folder)
 
     def make(self, at: str, cache: Path, **changes: Any) -> Source:
         arguments: dict[str, Any] = {"release": self.release, "options": self.options, **changes}
