@@ -93,7 +93,7 @@ def test_what_is_no_url_is_told(transfer: Transfer, url: str) -> None:
 
 def test_redirects_are_followed(web: Server, transfer: Transfer) -> None:
     web.put("b.bin", b"abc", cuts=[1])
-    web.put("a.bin", b"", refusals=[(302, {"Location": "/b.bin"})] * 9, head=False)
+    web.put("a.bin", b"", refusals=[(302, {"Location": "/b.bin"})] * 9, head=405)
     with transfer.fetch([RemoteFile(url=f"{web.url}/a.bin")]) as (fetched,):
         assert (fetched.path.name, fetched.path.read_bytes()) == ("a.bin", b"abc")
 
@@ -155,7 +155,7 @@ def test_a_file_that_is_too_large_is_refused(
     web: Server, make: Callable[..., Transfer], cache: Path, honest: bool
 ) -> None:
     length = {} if honest else {"Content-Length": None, "Transfer-Encoding": None}
-    page = web.put("a.bin", b"x" * 2**22, headers=length, head=False, ranges=False, pause_s=0.001)
+    page = web.put("a.bin", b"x" * 2**22, headers=length, head=405, ranges=False, pause_s=0.001)
     file = RemoteFile(url=f"{web.url}/a.bin", checksum=f"md5:{'0' * 32}")
     transfer = make(max_bytes=2**20)
     with pytest.raises(TransferError, match="larger than 1,048,576 bytes"), transfer.fetch([file]):
