@@ -75,7 +75,7 @@ class Http:
             shown = public_url(url)
             failure = InputError(f"{shown} is no URL. Check how it is spelt.", {"url": shown})
         except httpx.TransportError as error:
-            failure = Retry(scrub(str(error)).rstrip('.') or type(error).__name__)
+            failure = Retry(scrub(str(error)).rstrip(".") or type(error).__name__)
         raise failure  # out of the block: else it would carry the error with its request
 
     @contextlib.contextmanager

@@ -86,7 +86,7 @@ class WebStore:
         """Ask by HEAD, or by GET where that is not allowed."""
 
         def take(response: httpx.Response) -> Found | None:
-            if response.request.method == "HEAD" and response.status_code not in {200, 404, *BUSY}:
+            if response.request.method == "HEAD" and response.status_code not in {200, *BUSY}:
                 return None
             if error := of_status(response.status_code, shown, "http", response.headers):
                 raise error

@@ -80,7 +80,7 @@ class Transfer:
         self._stores: dict[str, Store] = {}
 
     @classmethod
-    def from_environment(cls) -> Transfer:
+    def from_environment(cls, *, max_bytes: int | None = None) -> Transfer:
         """Make one from variables of the environment.
 
         ``CORPUSCLE_CACHE`` (folder), ``CORPUSCLE_CACHE_BYTES``, ``CORPUSCLE_MAX_BYTES``,
@@ -89,6 +89,11 @@ class Transfer:
         buckets of Google), ``CORPUSCLE_S3_REQUESTER_PAYS`` (1: the account of the credentials
         pays). Credentials and endpoints are read from the variables of AWS (``AWS_…``) and
         Google (``GOOGLE_APPLICATION_CREDENTIALS``, ``STORAGE_EMULATOR_HOST``).
+
+        Parameters
+        ----------
+        max_bytes
+            In place of ``CORPUSCLE_MAX_BYTES``, where a smaller limit makes sense.
 
         Raises
         ------
@@ -99,7 +104,7 @@ class Transfer:
         return cls(
             cache=Path(folder).expanduser() / "files" if folder else None,
             cache_bytes=int(_number("CORPUSCLE_CACHE_BYTES", CACHE_BYTES)),
-            max_bytes=int(_number("CORPUSCLE_MAX_BYTES", MAX_BYTES)),
+            max_bytes=max_bytes or int(_number("CORPUSCLE_MAX_BYTES", MAX_BYTES)),
             jobs=int(_number("CORPUSCLE_JOBS", 4)),
             budget_s=_number("CORPUSCLE_BUDGET_S", BUDGET_S),
             options=TransferOptions(

@@ -71,9 +71,7 @@ def transfer(make: Callable[..., Transfer]) -> Transfer:
 
 
 @pytest.fixture
-def google_account(
-    gcs: GcsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
+def google_account(gcs: GcsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Token that the account in the environment gets."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa

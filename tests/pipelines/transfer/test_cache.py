@@ -174,7 +174,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(
     Cache(cache, max_bytes=1)
     part = cache / "parts" / f"{module._key(f'{web.url}/a')}.part"
     part.symlink_to("/dev/full")
-    with pytest.raises(TransferError, match="No space left on device.*goes on from there"):
+    with pytest.raises(TransferError, match=r"No space left on device.*goes on from there"):
         fetch(transfer, web, "a")
     assert names(cache) == []
     part.unlink()
@@ -193,9 +193,7 @@ def test_a_file_that_cannot_fit_is_not_begun_and_evicts_nothing(
     assert names(cache) == ["a"]
 
 
-def test_local_files_are_given_as_they_are(
-    transfer: Transfer, tmp_path: Path, cache: Path
-) -> None:
+def test_local_files_are_given_as_they_are(transfer: Transfer, tmp_path: Path, cache: Path) -> None:
     (tmp_path / "x").mkdir()
     path = tmp_path / "x" / "a b.txt"
     path.write_bytes(b"abc")

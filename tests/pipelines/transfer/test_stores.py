@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,16 +222,12 @@ def test_a_bucket_of_gcs_whose_readers_pay_says_what_to_set(
 ) -> None:
     gcs.put_object("atlas", "x/a", CONTENT)
     gcs.requester_pays.add("atlas")
+    acts = {"stat": transfer.stat, "list": transfer.list, "fetch": partial(get, transfer)}
     with pytest.raises(TransferError, match=r"CORPUSCLE_GCS_PROJECT.*GOOGLE_APPLICATION_CREDENTI"):
-        if act == "fetch":
-            get(transfer, "gs://atlas/x/a")
-        else:
-            getattr(transfer, act)("gs://atlas/x/a")
+        acts[act]("gs://atlas/x/a")
 
 
-def test_a_project_pays(
-    gcs: GcsServer, google_account: str, make: Callable[..., Transfer]
-) -> None:
+def test_a_project_pays(gcs: GcsServer, google_account: str, make: Callable[..., Transfer]) -> None:
     page = gcs.put_object("atlas", "x/a", CONTENT)
     gcs.requester_pays.add("atlas")
     transfer = make(gcs_project="my-project")
