@@ -72,5 +72,5 @@ class Patience:
         )
 
     def _wait(self, failures: int) -> float:
-        longest = min(self.options.wait_max_s, self.options.wait_s * 2 ** max(0, failures - 1))
+        longest = min(self.options.wait_max_s, self.options.wait_s * 2.0 ** max(0, failures - 1))
         return longest * random.uniform(0.5, 1.0)  # many clients must not come back at once

@@ -61,6 +61,8 @@ class Request:
 class Store(Protocol):
     """What the three have in common."""
 
+    scheme: str
+
     def find(self, url: str) -> Found:
         """Describe a file."""
 

@@ -336,11 +336,12 @@ class Transfer:
         with self._lock:
             if scheme not in self._stores:
                 http = self._http()  # first: it silences the loggers of the others too
-                self._stores[scheme] = (
-                    WebStore(http)
-                    if scheme == "http"
-                    else {"s3": S3Store, "gs": GcsStore}[scheme](self._options)
-                )
+                made: dict[str, Callable[[], Store]] = {
+                    "http": lambda: WebStore(http),
+                    "s3": lambda: S3Store(self._options),
+                    "gs": lambda: GcsStore(self._options),
+                }
+                self._stores[scheme] = made[scheme]()
             return self._stores[scheme]
 
 

@@ -182,7 +182,7 @@ class GcsObject(Page):
     """Made of several: has no MD5."""
 
     def describe(self, bucket: str, name: str) -> dict[str, Any]:
-        crc = google_crc32c.Checksum(self.content).digest()
+        crc = google_crc32c.value(self.content).to_bytes(4, "big")
         facts = {
             "kind": "storage#object",
             "name": name,

@@ -154,7 +154,7 @@ def test_what_is_stated_is_compared_with_the_cache_too(
 ) -> None:
     fetch(transfer, web, "a")
     for facts in ({"size": 1}, {"checksum": f"md5:{'0' * 32}"}):
-        file = RemoteFile(url=f"{web.url}/a", **facts)  # type: ignore[arg-type]
+        file = RemoteFile(url=f"{web.url}/a", **facts)
         with pytest.raises(IntegrityError), transfer.fetch([file]):
             pass
 
