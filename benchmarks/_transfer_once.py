@@ -41,4 +41,6 @@ started = time.perf_counter()
 {"ours": ours, "httpx": httpx, "curl": curl}[way](url, folder)
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "grown_mib": (peak - before) / 1024}))
+print(
+    json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "grown_mib": (peak - before) / 1024})
+)

@@ -167,7 +167,7 @@ def test_a_url_is_downloaded(file: Path, server: str) -> None:
 def test_a_failed_download_tells_why(
     server: str, name: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CORPUSCLE_BUDGET_S", "0.1")
+    monkeypatch.setenv("CORPUSCLE_BUDGET_S", "0")
     with pytest.raises(TransferError, match=message):
         add_genes(f"{server}/{name}", organism="cow", release="r1")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from corpuscle.errors import IntegrityError, NotFoundError, TransferError
-from corpuscle.pipelines.transfer import RemoteFile
+from corpuscle.errors import InputError, IntegrityError, NotFoundError, TransferError
+from corpuscle.pipelines.transfer import RemoteFile, Transfer
 from corpuscle.pipelines.transfer import _cache as module
 from corpuscle.pipelines.transfer._cache import Cache
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from corpuscle.pipelines.transfer import Fetched, Transfer
+    from corpuscle.pipelines.transfer import Fetched
 
     from .servers import Page, Server
 
@@ -212,3 +212,34 @@ def test_local_files_are_given_as_they_are(transfer: Transfer, tmp_path: Path, c
     for act in (transfer.stat, transfer.list):
         with pytest.raises(NotFoundError):
             act(str(tmp_path / "none"))
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    web: Server, transfer: Transfer, cache: Path, pages: dict[str, Page]
+) -> None:
+    cache.write_bytes(b"a file")
+    with pytest.raises(TransferError, match=r"cannot be written.*CORPUSCLE_CACHE"):
+        fetch(transfer, web, "a")
+
+
+def test_the_environment_says_where_and_how_much(
+    web: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pages: dict[str, Page]
+) -> None:
+    monkeypatch.setenv("CORPUSCLE_CACHE", str(tmp_path))
+    monkeypatch.setenv("CORPUSCLE_MAX_BYTES", "1e3")
+    (fetched,) = fetch(Transfer.from_environment(), web, "a")
+    assert fetched.path.is_relative_to(tmp_path / "files" / "entries")
+    monkeypatch.setenv("CORPUSCLE_MAX_BYTES", "999")
+    with pytest.raises(TransferError, match=r"raise CORPUSCLE_MAX_BYTES"):
+        fetch(Transfer.from_environment(), web, "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("JOBS", "0"), ("CACHE_BYTES", "a lot"), ("JOBS", "inf")]
+)
+def test_an_environment_that_makes_no_sense_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(f"CORPUSCLE_{name}", text)
+    with pytest.raises(InputError, match=f"CORPUSCLE_{name}"):
+        Transfer.from_environment()

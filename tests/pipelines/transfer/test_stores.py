@@ -222,7 +222,11 @@ def test_a_bucket_of_gcs_whose_readers_pay_says_what_to_set(
 ) -> None:
     gcs.put_object("atlas", "x/a", CONTENT)
     gcs.requester_pays.add("atlas")
-    acts: dict[str, Callable[[str], object]] = {"stat": transfer.stat, "list": transfer.list, "fetch": partial(get, transfer)}
+    acts: dict[str, Callable[[str], object]] = {
+        "stat": transfer.stat,
+        "list": transfer.list,
+        "fetch": partial(get, transfer),
+    }
     with pytest.raises(TransferError, match=r"CORPUSCLE_GCS_PROJECT.*GOOGLE_APPLICATION_CREDENTI"):
         acts[act]("gs://atlas/x/a")
 
