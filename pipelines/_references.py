@@ -173,7 +173,7 @@ def _add(
 
 def _register(
     source_hash: str, rows: pd.DataFrame, annotations: Sequence[str], added: dict[str, Any]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     import lamindb as ln
 
     from ..ontologies.gene_form import write_table

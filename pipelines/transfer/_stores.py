@@ -65,15 +65,19 @@ class Store(Protocol):
 
     def find(self, url: str) -> Found:
         """Describe a file."""
+        raise NotImplementedError
 
     def request(self, url: str, version: str) -> Request:
         """Tell how to read a version of a file."""
+        raise NotImplementedError
 
     def version_of(self, headers: Mapping[str, str]) -> str:
         """Tell the version of an answer."""
+        raise NotImplementedError
 
     def list(self, url: str) -> list[Stat]:
         """Describe the files whose names begin so."""
+        raise NotImplementedError
 
 
 class WebStore:

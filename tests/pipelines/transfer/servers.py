@@ -56,7 +56,7 @@ class Page:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_HEAD(self) -> None:
         page = self.server.page(self.path)
@@ -202,7 +202,7 @@ class GcsObject(Page):
 class GcsHandler(Handler):
     """The part of the JSON protocol that reads objects."""
 
-    server: GcsServer
+    server: GcsServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)

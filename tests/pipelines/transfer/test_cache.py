@@ -104,7 +104,8 @@ def test_old_parts_are_deleted_and_young_ones_are_not(
     for name, days in (("old", 8), ("young", 6)):
         part = cache / "parts" / f"{name}.part"
         part.write_bytes(b"x")
-        os.utime(part, (time.time() - days * 86400,) * 2)
+        then = time.time() - days * 86400
+        os.utime(part, (then, then))
     fetch(transfer, web, "a")
     assert [path.name for path in (cache / "parts").iterdir()] == ["young.part"]
 
@@ -153,8 +154,8 @@ def test_what_is_stated_is_compared_with_the_cache_too(
     web: Server, transfer: Transfer, pages: dict[str, Page]
 ) -> None:
     fetch(transfer, web, "a")
-    for facts in ({"size": 1}, {"checksum": f"md5:{'0' * 32}"}):
-        file = RemoteFile(url=f"{web.url}/a", **facts)
+    url = f"{web.url}/a"
+    for file in (RemoteFile(url=url, size=1), RemoteFile(url=url, checksum=f"md5:{'0' * 32}")):
         with pytest.raises(IntegrityError), transfer.fetch([file]):
             pass
 
