@@ -46,9 +46,6 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-Make = "Callable[..., Transfer]"
-
-
 @pytest.fixture
 def make(cache: Path) -> Callable[..., Transfer]:
     """Make a transfer; unknown options are those of `TransferOptions`."""
