@@ -138,7 +138,6 @@ def _read(data: bytes) -> pa.Table:
 
 def _with_columns(table: pa.Table, url: str) -> pa.Table:
     """Find the columns by name, of the types they should have."""
-    import pyarrow as pa
 
     names = {"SRX_accession": "srx_accession"}
     if "srx_accession" not in table.column_names:
@@ -150,23 +149,32 @@ def _with_columns(table: pa.Table, url: str) -> pa.Table:
         )
         raise SchemaError(msg, {"file": url, "missing": missing})
     for name in table.column_names:
-        kind = table.schema.field(name).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if pa.types.is_null(kind) or is_text:
-            table = _cast(table, name, pa.string())
-        elif name in (*_TEXTS, *_MORE_TEXTS) or (
-            name == _COUNT and not pa.types.is_integer(kind)
-        ):
-            wanted = "whole numbers" if name == _COUNT else "text"
-            raise _wrong_type(url, name, str(kind), wanted)
-        if name == _COUNT and is_text:
-            raise _wrong_type(url, name, str(kind), "whole numbers")
+        table = table.set_column(
+            table.column_names.index(name), name, _column(table[name], name, url)
+        )
     return table
 
 
-def _cast(table: pa.Table, name: str, kind: Any) -> pa.Table:
-    return table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+def _column(values: pa.ChunkedArray, name: str, url: str) -> pa.ChunkedArray:
+    """Give a column as text or whole numbers; what is neither and not asked for becomes text."""
+    import pyarrow as pa
+
+    kind = values.type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if name == _COUNT:
+        if not pa.types.is_integer(kind):
+            raise _wrong_type(url, name, str(kind), "whole numbers")
+        return values
+    if values.null_count == len(values):  # of whatever type: most often null
+        return pa.chunked_array([pa.nulls(len(values), pa.string())])
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return values.cast(pa.string())
+    if name in (*_TEXTS, *_MORE_TEXTS):
+        raise _wrong_type(url, name, str(kind), "text")
+    if pa.types.is_integer(kind):
+        return values
+    texts = [None if value is None else str(value) for value in values.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _wrong_type(url: str, name: str, kind: str, wanted: str) -> SchemaError:
@@ -221,7 +229,9 @@ def _repeated(table: pa.Table) -> dict[str, str]:
     for row in chosen.to_pylist():
         rows.setdefault(row["srx_accession"], []).append(row)
     found = {
-        name: [c for c in table.column_names if len({json.dumps(r[c], default=str) for r in same}) > 1]
+        name: [
+            c for c in table.column_names if len({json.dumps(r[c], default=str) for r in same}) > 1
+        ]
         for name, same in rows.items()
     }
     logger.warning("repeated_accessions=%d first=%s", len(found), ", ".join(list(found)[:5]))

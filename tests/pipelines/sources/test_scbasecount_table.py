@@ -1,0 +1,483 @@
+"""Tables of samples: the real ones, and what may be wrong with one."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+import pytest
+
+from corpuscle.errors import NotFoundError, SchemaError, TransferError
+from corpuscle.ontologies import get_organism
+from corpuscle.pipelines.examples._scbasecount import COLLECTION, write_scbasecount
+from corpuscle.pipelines.sources import SourceDataset, Wanted, get_source
+from corpuscle.pipelines.sources._scbasecount import FOLDERS
+from corpuscle.pipelines.sources._scbasecount_table import read_samples
+from corpuscle.pipelines.sources._scbasecount_words import kind_of_missing
+from corpuscle.pipelines.transfer import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pc: Any = pyarrow.compute
+HUMAN = "metadata/GeneFull_Ex50pAS/Homo_sapiens/sample_metadata.parquet"
+
+
+def listed(
+    folder: Path, release: str = "2026-01-12", wanted: Wanted | None = None, **options: str
+) -> dict[str, SourceDataset]:
+    source = get_source("scbasecount")(
+        Transfer(cache=folder / "cache"), release=release, at=str(folder), options=options
+    )
+    return {dataset.id: dataset for dataset in source.datasets(wanted or Wanted())}
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scbasecount")
+    write_scbasecount(folder)
+    return folder
+
+
+# --- the real tables
+
+
+@pytest.fixture(scope="module")
+def real(real_data: Path) -> pa.Table:
+    name = "full_sample_metadata_2025-02-25_Velocyto.parquet"
+    return pq.read_table(real_data / "real" / "scbasecount" / name)
+
+
+@pytest.fixture(scope="module")
+def mirror(real: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real table as the publisher lays it out: one per organism."""
+    folder = tmp_path_factory.mktemp("mirror")
+    for organism in real["organism"].unique().to_pylist():
+        place = folder / "2025-02-25" / "metadata" / "Velocyto" / organism.replace(" ", "_")
+        place.mkdir(parents=True)
+        rows = real.filter(pc.equal(real["organism"], organism))
+        pq.write_table(rows, place / "sample_metadata.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(mirror: Path) -> dict[str, SourceDataset]:
+    return listed(mirror, "2025-02-25", feature="Velocyto")
+
+
+def test_all_27254_real_samples_are_listed_in_seconds(mirror: Path) -> None:
+    listed(mirror, "2025-02-25", Wanted(organism="NCBITaxon:9940"), feature="Velocyto")
+    before = time.perf_counter()
+    assert len(listed(mirror, "2025-02-25", feature="Velocyto")) == 27_254
+    assert time.perf_counter() - before < 20
+
+
+def test_real_paths_are_rebuilt_where_the_files_are_now(
+    samples: dict[str, SourceDataset], mirror: Path, real: pa.Table
+) -> None:
+    assert pc.all(pc.starts_with(real["file_path"], "gs://arc-ctc-scbasecamp/")).as_py()
+    (file,) = samples["SRX19366046"].files
+    assert file.url == f"{mirror}/2025-02-25/h5ad/Velocyto/Arabidopsis_thaliana/SRX19366046.h5ad"
+    assert not any("arc-ctc" in d.files[0].url for d in samples.values())
+
+
+def test_real_czi_columns_are_of_type_null_and_no_sample_has_links(
+    samples: dict[str, SourceDataset], real: pa.Table
+) -> None:
+    assert real.schema.field("czi_collection_id").type == pa.null()
+    assert not any(dataset.links for dataset in samples.values())
+
+
+def test_real_row_numbers_repeat_and_are_left_out(
+    samples: dict[str, SourceDataset], real: pa.Table
+) -> None:
+    assert len(real["__index_level_0__"].unique()) < real.num_rows
+    assert "__index_level_0__" not in samples["SRX19366046"].extra["sample"]
+
+
+def test_real_spellings_of_missing_all_say_nothing(real: pa.Table) -> None:
+    spellings = (
+        *("N/A", "NA", "None", "Not applicable", "Not specified", "n/a", "none", "not applicable"),
+        *("not available", "not mentioned", "not provided", "not specified", "not_applicable"),
+        *("not_specified", "null", "other", "unknown", "unsure"),
+    )
+    columns = ("tissue", "disease", "perturbation", "cell_line", "cell_prep", "tech_10x")
+    texts = {str(t) for name in columns for t in real[name].unique().to_pylist()}
+    assert set(spellings) <= texts | {"NA", "null"}
+    assert all(kind_of_missing(text) for text in spellings)
+    not_applicable = {text for text in texts if kind_of_missing(text) == "na"}
+    assert not_applicable == {"Not applicable", "not applicable", "not_applicable"}
+
+
+def test_real_distinct_words_are_as_many_as_stated(real: pa.Table) -> None:
+    counts = {name: len(real[name].unique()) for name in ("disease", "perturbation", "cell_line")}
+    assert counts == {"disease": 5_942, "perturbation": 11_419, "cell_line": 8_468}
+    assert len(real["tissue"].unique()) == 75
+
+
+def test_real_tissues_have_terms_unless_they_say_nothing_or_are_of_plants(
+    samples: dict[str, SourceDataset],
+) -> None:
+    plants = {"NCBITaxon:3702", "NCBITaxon:4577", "NCBITaxon:39947"}
+    mammals = {"NCBITaxon:9606", "NCBITaxon:10090"}  # fly and fish have an eye of their own
+    without = {
+        dataset.extra["sample"]["tissue"]
+        for dataset in samples.values()
+        if "tissue" not in dataset.terms and dataset.terms["organism"][0] in mammals
+    }
+    assert without == {"other"}
+    of_plants = [d for d in samples.values() if d.terms["organism"][0] in plants]
+    assert len(of_plants) == 175 + 33 + 31
+    assert not any("tissue" in dataset.terms for dataset in of_plants)
+
+
+def test_real_samples_of_several_tissues_are_found_by_each(
+    samples: dict[str, SourceDataset],
+) -> None:
+    both = [d for d in samples.values() if d.extra["sample"]["tissue"] == "liver;bone marrow"]
+    assert len(both) == 40
+    assert {d.terms["tissue"] for d in both} == {("UBERON:0002107", "UBERON:0002371")}
+
+
+def test_real_libraries_that_are_no_expression_are_listed_with_the_reason(
+    samples: dict[str, SourceDataset],
+) -> None:
+    reasons = {
+        tech: sum(f"tech_10x is '{tech}'" in dataset.skip for dataset in samples.values())
+        for tech in ("vdj", "feature_barcoding", "3_prime_gex", "5_prime_gex", "multiome")
+    }
+    assert list(reasons.values()) == [514, 310, 0, 0, 0]
+
+
+def test_real_organisms_without_genes_are_listed_with_what_to_do(
+    samples: dict[str, SourceDataset],
+) -> None:
+    skipped = [d for d in samples.values() if "add-genes" in d.skip]
+    names = {get_organism(dataset.terms["organism"][0]).name for dataset in skipped}
+    assert names == {
+        *("Arabidopsis thaliana", "Bos taurus", "Gallus gallus", "Heterocephalus glaber"),
+        *("Oryza sativa Japonica Group", "Ovis aries", "Zea mays"),
+    }
+    assert "corpuscle references add-genes --organism NCBITaxon:3702" in samples["SRX19366046"].skip
+
+
+def test_real_small_samples_are_listed_with_their_cells(samples: dict[str, SourceDataset]) -> None:
+    counts = [dataset.n_cells for dataset in samples.values() if dataset.n_cells is not None]
+    assert (len(counts), min(counts), max(counts)) == (27_254, 1, 151_759)
+    assert sum(count < 100 for count in counts) == 411
+
+
+def test_real_disease_is_no_term_of_a_sample_unless_it_is_asked_for(
+    samples: dict[str, SourceDataset], mirror: Path
+) -> None:
+    assert not any("disease" in dataset.terms for dataset in samples.values())
+    pig = Wanted(organism="NCBITaxon:9823")
+    chosen = listed(mirror, "2025-02-25", pig, feature="Velocyto", disease="study")
+    assert any("disease" in dataset.terms for dataset in chosen.values())
+    assert all(d.version.endswith("/disease=study") for d in chosen.values())
+
+
+def test_real_table_of_maize_is_read_as_it_is(real_data: Path) -> None:
+    path = real_data / "real" / "scbasecount" / "sample_metadata_Zea_mays.parquet"
+    table = read_samples(path.read_bytes(), str(path), feature="Velocyto")
+    assert table.num_rows == 33
+    with pytest.raises(SchemaError, match="Velocyto only, not of Gene"):
+        read_samples(path.read_bytes(), str(path), feature="Gene")
+
+
+# --- what is listed
+
+
+def test_every_folder_is_an_organism_we_know() -> None:
+    taxa = [get_organism(folder).taxon_id for folder in FOLDERS["2026-01-12"]]
+    assert len(set(taxa)) == 27
+    assert len(FOLDERS["2025-02-25"]) == 21
+    assert set(FOLDERS["2025-02-25"]) < set(FOLDERS["2026-01-12"])
+    assert get_organism("Gorilla_gorilla").taxon_id == "NCBITaxon:9595"
+    assert get_organism("Oryza_sativa").taxon_id == "NCBITaxon:39947"
+
+
+def test_release_and_feature_are_the_version_and_the_accession_the_key(example: Path) -> None:
+    new, old = listed(example), listed(example, "2025-02-25", feature="Velocyto")
+    both = [found["SRX99000101"] for found in (new, old)]
+    assert [d.key for d in both] == ["scbasecount/SRX99000101"] * 2
+    assert [d.version for d in both] == ["2026-01-12/GeneFull_Ex50pAS", "2025-02-25/Velocyto"]
+    assert [str(dataset.released) for dataset in both] == ["2026-01-12", "2025-02-25"]
+
+
+def test_samples_of_a_czi_collection_say_so_whatever_their_accession(example: Path) -> None:
+    found = listed(example)
+    linked = [name for name, dataset in found.items() if dataset.links]
+    assert linked == ["SRX99000102", "NRX0000104"]
+    assert found["NRX0000104"].links == (f"cellxgene:collection:{COLLECTION}",)
+    assert not found["NRX0000104"].skip
+
+
+def test_a_row_that_is_there_twice_is_listed_once(example: Path) -> None:
+    assert len(listed(example, "2025-02-25", feature="Velocyto")) == 5
+
+
+def test_ids_of_animals_on_plants_are_no_terms(example: Path) -> None:
+    assert "tissue" not in listed(example)["SRX99000301"].terms
+
+
+def test_valid_ids_come_before_words_and_several_are_taken_apart(example: Path) -> None:
+    found = listed(example)
+    assert found["SRX99000101"].terms["tissue"] == ("UBERON:0000178",)
+    assert found["NRX0000104"].terms["tissue"] == ("UBERON:0000170", "UBERON:0039167")
+    assert found["SRX99000102"].terms["tissue"] == ("UBERON:0000178",)
+
+
+def test_nothing_is_read_for_a_release_that_is_too_new(tmp_path: Path) -> None:
+    import datetime
+
+    wanted = Wanted(released_before=datetime.date(2025, 2, 25))
+    assert listed(tmp_path / "nowhere", wanted=wanted) == {}
+
+
+def test_organisms_without_a_table_are_named_in_the_log(
+    example: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    listed(example)
+    assert "Bos_taurus" in caplog.text
+
+
+def test_a_feature_without_tables_is_named(example: Path) -> None:
+    with pytest.raises(NotFoundError, match="no tables of GeneFull_ExonOverIntron"):
+        listed(example, feature="GeneFull_ExonOverIntron")
+
+
+# --- what may be wrong with a table
+
+
+@pytest.fixture
+def changed(example: Path, tmp_path: Path) -> Callable[..., dict[str, SourceDataset]]:
+    """List samples of people after a change to their table."""
+
+    def make(change: Callable[[pa.Table], pa.Table]) -> dict[str, SourceDataset]:
+        path = tmp_path / "2026-01-12" / HUMAN
+        path.parent.mkdir(parents=True)
+        pq.write_table(change(pq.read_table(example / "2026-01-12" / HUMAN)), path)
+        return listed(tmp_path)
+
+    return make
+
+
+def with_column(table: pa.Table, name: str, values: Any) -> pa.Table:
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def with_value(table: pa.Table, name: str, value: Any) -> pa.Table:
+    """Change the first row."""
+    return with_column(table, name, [value, *table[name].to_pylist()[1:]])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        pytest.param("obs_count", ["48"] * 4, "obs_count .* string, not whole", id="text-counts"),
+        pytest.param("obs_count", [48.5] * 4, "obs_count .* double, not whole", id="fractions"),
+        pytest.param("tissue", [1, 2, 3, 4], "tissue .* int64, not text", id="numbers-as-words"),
+        pytest.param("tech_10x", [b"x"] * 4, "tech_10x .* binary, not text", id="bytes"),
+        pytest.param("disease", [["x"]] * 4, "disease .* list.*, not text", id="lists"),
+        pytest.param(
+            "srx_accession",
+            ["../../../etc/passwd", "SRX1", "SRX2", "SRX3"],
+            r"1 of 4 values of srx_accession .* '\.\./\.\./",
+            id="a-path-as-accession",
+        ),
+        pytest.param("srx_accession", [None, "SRX1", "SRX2", "SRX3"], "None", id="no-accession"),
+        pytest.param("srx_accession", ["GSM1", "SRX1", "SRX2", "SRX3"], "GSM1", id="of-geo"),
+        pytest.param("srx_accession", ["SRX1\n", "SRX1", "SRX2", "SRX3"], "SRX1", id="line-feed"),
+        pytest.param(
+            "organism", ["Mus musculus"] * 4, "Every row .* 'Mus musculus'", id="foreign-table"
+        ),
+        pytest.param(
+            "file_path", ["gs://b/r/h5ad/Gene/Homo_sapiens/x.h5ad"] * 4, "Every row", id="paths"
+        ),
+    ],
+)
+def test_wrong_columns_are_refused_by_name(
+    changed: Any, column: str, values: Any, message: str
+) -> None:
+    with pytest.raises(SchemaError, match=f"(?s){message}") as caught:
+        changed(lambda table: with_column(table, column, values))
+    assert "sample_metadata.parquet" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["srx_accession", "tech_10x", "organism", "czi_collection_id"])
+def test_a_missing_column_is_named(changed: Any, column: str) -> None:
+    with pytest.raises(SchemaError, match=f"has no column {column}.*It has entrez_id") as caught:
+        changed(lambda table: table.drop_columns([column]))
+    assert caught.value.details["missing"] == [column]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(lambda whole: whole[:-100], "cannot be read as parquet", id="cut"),
+        pytest.param(lambda _: b"", "cannot be read as parquet", id="empty"),
+        pytest.param(lambda _: b"<html>403</html>" * 9, "cannot be read as parquet", id="a-page"),
+        pytest.param(lambda w: w[:200] + b"\0" * 60 + w[260:], "gs://x", id="flipped"),
+    ],
+)
+def test_a_damaged_table_is_refused(example: Path, data: Any, message: str) -> None:
+    whole = (example / "2026-01-12" / HUMAN).read_bytes()
+    with pytest.raises(SchemaError, match=message) as caught:
+        read_samples(data(whole), "gs://x/sample_metadata.parquet", feature="GeneFull_Ex50pAS")
+    assert "gs://x/sample_metadata.parquet" in str(caught.value)
+
+
+def test_columns_of_the_same_name_are_refused(example: Path) -> None:
+    table = pq.read_table(example / "2026-01-12" / HUMAN)
+    twice = io.BytesIO()
+    pq.write_table(table.append_column("tissue", table["disease"]), twice)
+    with pytest.raises(SchemaError, match="same name"):
+        read_samples(twice.getvalue(), "x", feature="GeneFull_Ex50pAS")
+
+
+def test_a_table_that_would_not_fit_in_memory_is_refused(
+    example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (example / "2026-01-12" / HUMAN).read_bytes()
+    monkeypatch.setattr("corpuscle.pipelines.sources._scbasecount_table.TABLE_BYTES", 1_000)
+    with pytest.raises(SchemaError, match="more than 1,000"):
+        read_samples(data, "x", feature="GeneFull_Ex50pAS")
+
+
+def test_a_file_too_large_for_a_table_is_not_read(
+    example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpuscle.pipelines.sources._scbasecount.TABLE_BYTES", 1_000)
+    with pytest.raises(TransferError, match="larger than 1,000 bytes"):
+        listed(example)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        pytest.param("organism", "Mus musculus", "it stands among Homo sapiens", id="organism"),
+        pytest.param(
+            "file_path",
+            "gs://old/2025-02-25/h5ad/GeneFull_Ex50pAS/Homo_sapiens/SRX7.h5ad",
+            "its file_path is",
+            id="accession-in-path",
+        ),
+        pytest.param(
+            "file_path",
+            "gs://old/2025-02-25/h5ad/Gene/Homo_sapiens/SRX99000101.h5ad",
+            "its file_path is",
+            id="feature-in-path",
+        ),
+        pytest.param(
+            "file_path",
+            "gs://old/h5ad/GeneFull_Ex50pAS/Mus_musculus/SRX99000101.h5ad",
+            "its file_path is",
+            id="folder-in-path",
+        ),
+        pytest.param("file_path", "see the paper", "its file_path is", id="no-path"),
+        pytest.param("obs_count", 0, "its obs_count is 0", id="no-cells"),
+        pytest.param("obs_count", -5, "its obs_count is -5", id="negative-cells"),
+        pytest.param("czi_collection_id", "../x", "'../x', no UUID", id="collection"),
+        pytest.param("tech_10x", "atac", "reads chromatin", id="atac"),
+        pytest.param("tech_10x", "cellplex", "tags of samples", id="cellplex"),
+        pytest.param("tech_10x", "flex", "told apart by their probes", id="flex"),
+        pytest.param("tech_10x", "fixed_rna", "told apart by their probes", id="fixed-rna"),
+        pytest.param("tech_10x", "vdj", "receptors", id="vdj"),
+        pytest.param("tech_10x", "feature_barcoding", "antibodies", id="feature-barcoding"),
+        pytest.param("tech_10x", "not_applicable", "nothing says", id="not-applicable"),
+        pytest.param("tech_10x", "other", "nothing says", id="other"),
+        pytest.param("tech_10x", None, "tech_10x is None", id="no-technology"),
+    ],
+)
+def test_a_row_that_cannot_be_right_costs_its_sample_alone(
+    changed: Any, column: str, value: Any, reason: str
+) -> None:
+    found = changed(lambda table: with_value(table, column, value))
+    assert reason in found["SRX99000101"].skip
+    assert not found["SRX99000102"].skip
+
+
+def test_rows_of_one_accession_that_differ_are_listed_once_and_not_taken(changed: Any) -> None:
+    def twice(table: pa.Table) -> pa.Table:
+        first = with_column(table.slice(0, 1), "tissue", ["kidney"])
+        return pa.concat_tables([table, first])
+
+    found = changed(twice)
+    assert found["SRX99000101"].skip == ("the table has it more than once, and differently: tissue")
+    assert len(found) == 4
+
+
+def test_an_accession_of_two_organisms_is_taken_of_the_first(example: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "2026-01-12" / "metadata" / "GeneFull_Ex50pAS"
+    people = pq.read_table(example / "2026-01-12" / HUMAN).drop_columns(["file_path"])
+    for name in ("Homo_sapiens", "Mus_musculus"):
+        (folder / name).mkdir(parents=True)
+        table = with_column(people, "organism", [name.replace("_", " ")] * 4)
+        pq.write_table(table, folder / name / "sample_metadata.parquet")
+    mouse = Wanted(organism="NCBITaxon:10090")
+    assert "also in the table of Homo_sapiens" in listed(tmp_path)["SRX99000101"].skip
+    assert not listed(tmp_path, wanted=mouse)["SRX99000101"].skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            lambda t: t.rename_columns(
+                ["SRX_accession" if n == "srx_accession" else n for n in t.column_names]
+            ),
+            id="upper-case-accession",
+        ),
+        pytest.param(lambda t: t.drop_columns(["file_path"]), id="no-paths"),
+        pytest.param(
+            lambda t: t.append_column("single_disease_confidence", pa.array(["high"] * 4)),
+            id="a-new-column",
+        ),
+        pytest.param(
+            lambda t: t.append_column("scores", pa.array([[1.5]] * 4)), id="a-new-column-of-lists"
+        ),
+        pytest.param(
+            lambda t: with_column(t, "perturbation", pa.array([None] * 4, pa.float64())),
+            id="missing-as-numbers",
+        ),
+        pytest.param(
+            lambda t: with_column(t, "tissue", t["tissue"].combine_chunks().dictionary_encode()),
+            id="categories",
+        ),
+        pytest.param(
+            lambda t: with_column(
+                t, "tissue", t["tissue"].combine_chunks().cast(pa.large_string())
+            ),
+            id="large-texts",
+        ),
+        pytest.param(
+            lambda t: with_column(t, "obs_count", pa.array([48, 48, 48, None], pa.int32())),
+            id="unknown-count",
+        ),
+        pytest.param(lambda t: t.select(sorted(t.column_names)), id="another-order"),
+        pytest.param(lambda t: t.slice(0, 0), id="no-rows"),
+    ],
+)
+def test_unusual_tables_are_read(changed: Any, change: Any) -> None:
+    import json
+
+    found = changed(change)
+    assert [name for name, dataset in found.items() if dataset.skip] == ["SRX99000103"][
+        : len(found)
+    ]
+    json.dumps([dict(dataset.extra) for dataset in found.values()])
+
+
+def test_rows_of_other_features_in_a_merged_table_are_passed_over(changed: Any) -> None:
+    features = pa.array(["GeneFull_Ex50pAS", "Gene", None, "Velocyto"])
+    found = changed(lambda table: table.append_column("feature_type", features))
+    assert list(found) == ["SRX99000101", "SRX99000103"]
