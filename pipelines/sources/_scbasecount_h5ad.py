@@ -162,4 +162,4 @@ def _refused(
 def _constant(value: str, n: int) -> pd.Categorical:
     import pandas as pd
 
-    return pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), categories=[value])
+    return pd.Categorical([value]).take(np.zeros(n, dtype=np.intp))

@@ -138,7 +138,6 @@ def _read(data: bytes) -> pa.Table:
 
 def _with_columns(table: pa.Table, url: str) -> pa.Table:
     """Find the columns by name, of the types they should have."""
-
     names = {"SRX_accession": "srx_accession"}
     if "srx_accession" not in table.column_names:
         table = table.rename_columns([names.get(name, name) for name in table.column_names])

@@ -46,13 +46,13 @@ class Mirror:
         (dataset,) = source.datasets(Wanted(ids=(accession,)))
         return dataset
 
-    def open(self, accession: str, path: Path | None = None, **options: str) -> SourceFile:
+    def open(self, accession: str, path: Path | None = None, **options: Any) -> SourceFile:
         dataset = self.find(accession, **options)
         place = Path(dataset.files[0].url)
         return get_source("scbasecount").open(dataset, [path or place])
 
     def curate(
-        self, accession: str, out: Path, path: Path | None = None, **options: str
+        self, accession: str, out: Path, path: Path | None = None, **options: Any
     ) -> tuple[AnnData, Curated]:
         opened = self.open(accession, path, **options)
         target = out / "curated.h5ad"
