@@ -148,7 +148,7 @@ def _refused(
     tissue = [sample.get(name) for name in ("tissue_ontology_term_id", "tissue")]
     labels = {"tissue": {str(text) for text in tissue if not kind_of_missing(text)}}
     if is_plant(taxon):
-        why = dict.fromkeys(("tissue", "cell_type"), _PLANT)
+        why = {"tissue": _PLANT, "cell_type": _PLANT}
         columns = [obs[name] for name in _CELL_TYPE if name in obs]
         words = {str(text) for column in columns for text in column.dropna().unique()}
         labels["cell_type"] = {text for text in words if not kind_of_missing(text)}
