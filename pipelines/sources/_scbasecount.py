@@ -178,8 +178,6 @@ class ScBaseCount(Source):
         }
         if row["tech_10x"] in EXPRESSION:
             terms["assay"] = (EXPRESSION[row["tech_10x"]],)
-        no_genes = f"there is no gene table of {organism.name}: `corpuscle references add-genes "
-        no_genes = "" if has_genes(organism) else f"{no_genes}--organism {taxon} FILE_OR_URL`"
         return SourceDataset(
             source=self.name,
             id=accession,
@@ -193,6 +191,16 @@ class ScBaseCount(Source):
             released=datetime.date.fromisoformat(self.release),
             terms={"organism": (taxon,), **{name: found for name, found in terms.items() if found}},
             links=tuple(f"cellxgene:collection:{text}" for text in collections_of(row)),
-            skip=problem or not_expression(row["tech_10x"]) or no_genes,
+            skip=problem or not_expression(row["tech_10x"]) or _no_genes(organism),
             extra={"sample": row, "release": self.release, "feature": feature, "disease": disease},
         )
+
+
+def _no_genes(organism: Organism) -> str:
+    """Say that a dataset of an organism cannot be curated; empty if it can."""
+    if has_genes(organism):
+        return ""
+    return (
+        f"there is no gene table of {organism.name}: `corpuscle references add-genes "
+        f"--organism {organism.taxon_id} FILE_OR_URL`"
+    )

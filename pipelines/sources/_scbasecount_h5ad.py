@@ -9,9 +9,9 @@ import numpy as np
 
 from ...curation import SourceFacts, open_source
 from ...errors import SchemaError
+from ...ontologies import NO_TERM
 from ._scbasecount_words import (
     EXPRESSION,
-    NO_TERM,
     SUSPENSION,
     cell_line,
     is_plant,

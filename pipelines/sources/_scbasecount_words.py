@@ -6,12 +6,11 @@ import re
 from functools import cache
 from typing import Literal
 
-from ...ontologies import NO_TERM, get_organism, ontology, vocabulary
+from ...ontologies import get_organism, ontology, vocabulary
 from ...ontologies.label_rules import by_rules, squeeze
 
 __all__ = [
     "EXPRESSION",
-    "NO_TERM",
     "SUSPENSION",
     "Missing",
     "cell_line",
