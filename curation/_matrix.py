@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import CorpuscleError, SchemaError
+from ._alive import sign_of_life
 from ._transpose import transpose
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Matrix:
             If the file is damaged.
         """
         for start, stop in self._guarded(self._bounds):
+            sign_of_life()
             yield start, self._guarded(partial(self._chunk, start, stop))
 
     def _bounds(self) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
+from ._alive import sign_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,6 +158,7 @@ def _blocks(path: Path, file: Any) -> Iterator[bytes]:
     with ThreadPoolExecutor(1) as ahead:
         read = ahead.submit(file.read, BLOCK_BYTES)
         while text := read.result():
+            sign_of_life()
             read = ahead.submit(file.read, BLOCK_BYTES)
             end = text.rfind(b"\n") + 1
             if end:

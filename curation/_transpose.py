@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._alive import sign_of_life
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -107,7 +109,9 @@ def by_rows(
 
 
 def _blocks(n: int, block: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + block, n)) for start in range(0, n, block))
+    for start in range(0, n, block):
+        sign_of_life()
+        yield start, min(start + block, n)
 
 
 def _scratch(n: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

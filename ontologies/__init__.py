@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         shipped_orthologs,
         use_orthologs,
     )
+    from .in_use import tables_in_use
     from .sssom import read_sssom, write_sssom
     from .sssom_set import MappingSet, Problem, check_sssom, refuse
     from .sssom_slots import NO_TERM
@@ -76,6 +77,7 @@ __all__ = [
     "resolve_genes",
     "schema_versions",
     "shipped_orthologs",
+    "tables_in_use",
     "use_gene_tables",
     "use_orthologs",
     "vocabulary",
@@ -124,6 +126,7 @@ _HOMES = {
     "resolve_genes": "genes",
     "schema_versions": "terms",
     "shipped_orthologs": "orthologs",
+    "tables_in_use": "in_use",
     "use_gene_tables": "gene_tables",
     "use_orthologs": "orthologs",
     "vocabulary": "fields",

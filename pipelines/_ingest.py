@@ -13,13 +13,14 @@ from blake3 import blake3
 
 from ..curation import CurationOptions, content_hash, curate, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
-from ..ontologies import get_organism
+from ..ontologies import get_organism, tables_in_use
 from ._answers import DATASETS, DECISIONS, is_outdated, made_by
 from ._memory import current_memory
 from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
 from ._staging import copy, staging
 from ._versions import code_version
+from ._worker import file_reader
 
 if TYPE_CHECKING:
     import os
@@ -221,15 +222,19 @@ def _ingest_one(
     if dry_run:
         return Outcome(source=str(path), dataset=dataset, status="planned")
     with staging() as folder:
-        curated = curate(
+        reader = file_reader()
+        reader.setup = tables_in_use()
+        curated: Curated = reader.call(
+            curate,
             path,
             folder / "curated.h5ad",
+            about=path,
+            on_progress=on_progress,
             dataset=dataset,
             source_hash=source_hash,
             options=options,
             memory=memory.by_field(),
             memory_version=memory.version,
-            progress=on_progress,
         )
         copy(path, folder / "raw")
         write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset)
