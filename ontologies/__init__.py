@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .genes import resolve_genes
     from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
     from .ids import normal_id, prefix_of
+    from .in_use import tables_in_use
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         shipped_orthologs,
         use_orthologs,
     )
-    from .in_use import tables_in_use
     from .sssom import read_sssom, write_sssom
     from .sssom_set import MappingSet, Problem, check_sssom, refuse
     from .sssom_slots import NO_TERM

@@ -166,7 +166,7 @@ class Worker:
                 return kind, content
 
     def _died(self, about: str | Path) -> NoReturn:
-        assert self._process is not None  # noqa: S101
+        assert self._process is not None
         try:
             code = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
