@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import CorpuscleError, SchemaError
+from ..errors import CorpuscleError, CrashError, SchemaError
 from ._alive import sign_of_life
 from ._transpose import transpose
 
@@ -75,6 +76,9 @@ class Matrix:
         if len(indptr) != self.shape[0] + 1 or (np.diff(indptr.astype(np.int64)) < 0).any():
             msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending"
             raise ValueError(msg)
+        if int(indptr[0]) != 0:
+            msg = f"the first row begins at {int(indptr[0]):,}"
+            raise ValueError(msg)
         return _cut(indptr)
 
     def _chunk(self, start: int, stop: int) -> csr_matrix:
@@ -95,7 +99,11 @@ class Matrix:
             raise
         except Exception as error:  # a damaged file raises what its library pleases
             if getattr(error, "errno", None) == errno.ENOSPC:
-                raise  # of the disk for temporary files
+                msg = (
+                    f"{self.name} of {self.path} is sorted in temporary files, and "
+                    f"{tempfile.gettempdir()} has no room for them. Set TMPDIR to a larger folder."
+                )
+                raise CrashError(msg, {"file": str(self.path), "matrix": self.name}) from error
             msg = (
                 f"{self.name} of {self.path} cannot be read: {type(error).__name__}: {error}. "
                 "The file is damaged: fetch or write it again."

@@ -196,9 +196,8 @@ def test_a_file_whose_reader_dies_costs_only_itself(workspace: Workspace, tmp_pa
 
     def find_reader(number: int, _: int, path: Path) -> None:
         if number == 1:
-            for process in psutil.Process().children():
-                if "_worker_process" in "".join(process.cmdline()):
-                    readers.append(process.pid)
+            children = psutil.Process().children()
+            readers.extend(p.pid for p in children if "_worker_process" in "".join(p.cmdline()))
 
     def kill_reader(*_: int) -> None:
         if readers:
