@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
-from ._guards import check_sparse, check_table, is_short, refuse
+from ._guards import MAX_TEXT_BYTES, check_sparse, check_table, is_short, refuse
 from ._matrix import Matrix, dense, in_memory, stored_csc, stored_sparse
 
 if TYPE_CHECKING:
@@ -51,8 +51,20 @@ class AnnDataStore:
 
     def table(self, name: str) -> pd.DataFrame:
         """Read obs or var of the file or of ``raw``."""
+        if name not in self.store:
+            raise refuse(
+                self.path, f"there is no table {name}", "Write the file again.", table=name
+            )
         check_table(self.path, name, self.store[name])
-        return _table(self.path, name, _read(self.store[name]))
+        try:
+            found = _read(self.store[name])
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file raises what its library pleases
+            where = " ".join(getattr(error, "__notes__", ()))
+            what = f"{name} cannot be read: {type(error).__name__}: {error} {where}".strip()
+            raise refuse(self.path, what, "Write the file again.", table=name) from error
+        return _table(self.path, name, found)
 
     def matrices(self) -> dict[str, Matrix]:
         """Every matrix of cells by features, in order of trust."""
@@ -213,7 +225,7 @@ def _texts(values: dict[str, Any]) -> dict[str, str]:
     for key, value in values.items():
         parts = np.asarray(list(value) if isinstance(value, dict) else value, dtype=object).ravel()
         words = [p.decode("utf-8", "replace") if isinstance(p, bytes) else str(p) for p in parts]
-        texts[key] = ", ".join(word.strip() for word in words)
+        texts[key] = ", ".join(word.strip() for word in words)[:MAX_TEXT_BYTES]
     return {key: text for key, text in texts.items() if text}
 
 

@@ -15,7 +15,7 @@ MAX_CELLS = 500_000_000
 """Rows of a table: the largest files have a hundredth, all public cells together are fewer."""
 MAX_TABLE_BYTES = 1 << 37
 """obs or var in memory: 137 GB, which is 10^8 cells with 150 columns of 8 bytes."""
-MAX_TEXT_BYTES = 1 << 20
+MAX_TEXT_BYTES = 1 << 16
 """A title or citation of ``uns``."""
 MAX_OBJECTS = 100_000
 """Groups and arrays of a file: the richest have some thousands."""
@@ -91,8 +91,13 @@ def check_table(path: Path, name: str, table: Any) -> int:
         raise refuse(path, f"{name} is an array, not a table", rewrite, table=name)
     if table.attrs.get("encoding-type") != "dataframe":
         return 0  # whoever reads it says what it is
-    index = str(table.attrs["_index"])
-    columns = [index, *(str(column) for column in table.attrs["column-order"])]
+    index, order = (table.attrs.get(key) for key in ("_index", "column-order"))
+    if not isinstance(index, str) or not hasattr(order, "__len__"):
+        what = f"{name} names its index {index!r} and its columns {order!r}"
+        raise refuse(path, what, rewrite, table=name)
+    columns = [index, *map(str, order)]
+    if index in table:
+        _check_pieces(path, f"{name}/{index}", table[index])
     n_rows, n_bytes = -1, 0
     for column in columns:
         if column not in table:
@@ -128,14 +133,23 @@ def check_sparse(path: Path, name: str, matrix: Any) -> None:
             raise refuse(path, f"{name} has no array {part}", rewrite, matrix=name)
     if len(shape := matrix.attrs.get("shape", ())) != 2:
         raise refuse(path, f"{name} does not say its shape, but {shape}", rewrite, matrix=name)
+    for part in ("indices", "indptr"):
+        if matrix[part].dtype.kind not in "iu":
+            what = f"{name}/{part} is of {matrix[part].dtype}, not of whole numbers"
+            raise refuse(path, what, rewrite, matrix=name)
     if lengths["data"] != lengths["indices"]:
         what = f"{name} has {lengths['data'][0]:,} values at {lengths['indices'][0]:,} indices"
         raise refuse(path, what, rewrite, matrix=name)
     for part in ("data", "indices") if min(shape) > 1 else ():
-        array = matrix[part]
-        if hasattr(array, "nchunks_initialized") and array.nchunks_initialized < array.nchunks:
-            what = f"{array.nchunks - array.nchunks_initialized:,} pieces of {name}/{part} are lost"
-            raise refuse(path, what, rewrite, matrix=name)
+        _check_pieces(path, f"{name}/{part}", matrix[part])
+
+
+def _check_pieces(path: Path, name: str, array: Any) -> None:
+    if hasattr(array, "nchunks_initialized"):
+        n_lost = array.nchunks - array.nchunks_initialized
+        if n_lost > 0:
+            what = f"{n_lost:,} of {array.nchunks:,} pieces of {name} are not there"
+            raise refuse(path, what, "Fetch or write the file again.", name=name)
 
 
 def _column(path: Path, name: str, column: Any) -> tuple[int, int]:

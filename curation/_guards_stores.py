@@ -58,11 +58,15 @@ def check_hdf5(path: Path, file: Any) -> None:
     from h5py import h5d, h5g, h5o
 
     seen: set[Any] = set()
+    soft: list[str] = []
     stack: list[tuple[str, Any, frozenset[int]]] = [("", file.id, frozenset())]
     while stack:
         name, group, above = stack.pop()
         above |= {h5o.get_info(group).addr}
         for key, address in _members(path, name, group):
+            if address is None:
+                soft.append(key)
+                continue
             if address in above:
                 raise refuse(path, f"the group {key} holds itself", COPY, name=key)
             if address in seen:
@@ -75,10 +79,14 @@ def check_hdf5(path: Path, file: Any) -> None:
                 stack.append((key, member, above))
             elif isinstance(member, h5d.DatasetID):
                 _check_dataset(path, key, member)
+    for key in soft:  # none of them leads through another file, as there is no link to one
+        if file.get(key) is None:
+            what = f"{key} is a link to {file.get(key, getlink=True).path}, which is not there"
+            raise refuse(path, what, "Write the file again.", name=key)
 
 
-def _members(path: Path, name: str, group: Any) -> Iterator[tuple[str, int]]:
-    """Names and addresses of what is in a group by itself, and not by a link to a name."""
+def _members(path: Path, name: str, group: Any) -> Iterator[tuple[str, int | None]]:
+    """Names and addresses of what is in a group; no address for a link to a name."""
     from h5py import h5l, h5o
 
     for raw in group:
@@ -86,7 +94,9 @@ def _members(path: Path, name: str, group: Any) -> Iterator[tuple[str, int]]:
         kind = group.links.get_info(raw).type
         if kind == h5l.TYPE_HARD:
             yield key, h5o.get_info(group, raw).addr
-        elif kind != h5l.TYPE_SOFT:
+        elif kind == h5l.TYPE_SOFT:
+            yield key, None
+        else:
             where = "another file"
             if kind == h5l.TYPE_EXTERNAL:
                 where = b" of ".join(group.links.get_val(raw)[::-1]).decode("utf-8", "replace")

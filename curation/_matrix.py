@@ -154,6 +154,9 @@ def stored_sparse(
         from scipy import sparse
 
         indptr = np.asarray(group["indptr"][...])
+        if int(indptr[-1]) != int(group["data"].shape[0]):
+            msg = f"{group['data'].shape[0]:,} values in rows that end at {int(indptr[-1]):,}"
+            raise ValueError(msg)
 
         def read(start: int, stop: int) -> csr_matrix:
             first, last = int(indptr[start]), int(indptr[stop])

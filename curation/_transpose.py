@@ -47,6 +47,9 @@ def transpose(group: Any, shape: tuple[int, int], block: int) -> dict[str, npt.N
     if len(column_starts) != shape[1] + 1 or int(column_starts[-1]) != n or indices.shape[0] != n:
         msg = f"{n:,} values do not fit into {len(column_starts) - 1:,} of {shape[1]:,} columns"
         raise ValueError(msg)
+    if int(column_starts[0]) != 0 or (np.diff(column_starts) < 0).any():
+        msg = "column offsets do not ascend from 0"
+        raise ValueError(msg)
 
     def columns(start: int, stop: int) -> npt.NDArray[np.int64]:
         return np.searchsorted(column_starts, np.arange(start, stop), side="right") - 1
