@@ -112,8 +112,10 @@ class Matrix:
 
 
 def _readable(values: Any) -> Any:
-    """Widen the one type of numbers that scipy has no sparse matrix of."""
-    return values.astype(np.float32) if values.dtype == np.float16 else values
+    """Give numbers in the byte order of this machine, in a type scipy has sparse matrices of."""
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -202,4 +204,4 @@ def _own(values: Any) -> npt.NDArray[Any]:
 
 def _signed(values: Any) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.asarray(values)
-    return array.astype(np.int64) if array.dtype.kind == "u" else array
+    return array.astype(np.int64) if array.dtype.kind == "u" or not array.dtype.isnative else array

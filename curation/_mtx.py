@@ -55,8 +55,8 @@ def open_mtx(
     """
     header = read_header(path)
     by_column = cells == "columns"
-    shape = (header.n_rows, header.n_columns)[:: -1 if by_column else 1]
-    dtype = TYPES[header.field]
+    shape = (header.n_columns, header.n_rows) if by_column else (header.n_rows, header.n_columns)
+    dtype: np.dtype[Any] = TYPES[header.field]
 
     def open_rows() -> Rows:
         n_seen = 0
@@ -69,7 +69,7 @@ def open_mtx(
                     progress(n_seen, header.n_entries)
             return stored_sparse(spool.csr(), shape)()
 
-    return (shape[0], shape[1]), dtype, open_rows
+    return shape, dtype, open_rows
 
 
 class _Spool:

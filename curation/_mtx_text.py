@@ -29,7 +29,7 @@ MAX_COMMENT_BYTES = 1 << 20
 """Comments may be long, but not without end."""
 MAX_SIDE = 2**31 - 1
 """Indices are kept as int32: no file has as many cells or features."""
-TYPES = {
+TYPES: dict[str, np.dtype[Any]] = {
     "integer": np.dtype(np.int32),
     "unsigned-integer": np.dtype(np.int32),  # as scipy writes it
     "real": np.dtype(np.float64),

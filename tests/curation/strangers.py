@@ -43,7 +43,7 @@ class Case(NamedTuple):
     """A pattern for the message."""
 
 
-def cases(*rows: Any) -> Any:
+def cases(*rows: Any) -> pytest.MarkDecorator:
     """Parametrise over cases, with their names as ids; each name is there once."""
     found = [Case(*row) for row in rows]
     assert len({case.name for case in found}) == len(found)

@@ -76,7 +76,7 @@ def raw(n_var: int | None) -> Any:
     return spoil
 
 
-def genes(names: list[Any]) -> Any:
+def genes(names: Any) -> Any:
     return values("var/_index", names)
 
 
