@@ -126,21 +126,23 @@ def check_sparse(path: Path, name: str, matrix: Any) -> None:
         If so.
     """
     rewrite = "Fetch or write the file again."
-    lengths = {part: getattr(matrix.get(part), "shape", None) for part in ("data", "indices")}
-    lengths["indptr"] = getattr(matrix.get("indptr"), "shape", None)
-    for part, length in lengths.items():
-        if length is None or len(length) != 1:
+    shapes = {
+        part: getattr(matrix.get(part), "shape", ()) for part in ("data", "indices", "indptr")
+    }
+    for part, shape in shapes.items():
+        if len(shape) != 1:
             raise refuse(path, f"{name} has no array {part}", rewrite, matrix=name)
-    if len(shape := matrix.attrs.get("shape", ())) != 2:
-        raise refuse(path, f"{name} does not say its shape, but {shape}", rewrite, matrix=name)
+    sides = matrix.attrs.get("shape", ())
+    if len(sides) != 2:
+        raise refuse(path, f"{name} does not say its shape, but {sides}", rewrite, matrix=name)
     for part in ("indices", "indptr"):
         if matrix[part].dtype.kind not in "iu":
             what = f"{name}/{part} is of {matrix[part].dtype}, not of whole numbers"
             raise refuse(path, what, rewrite, matrix=name)
-    if lengths["data"] != lengths["indices"]:
-        what = f"{name} has {lengths['data'][0]:,} values at {lengths['indices'][0]:,} indices"
+    if shapes["data"] != shapes["indices"]:
+        what = f"{name} has {shapes['data'][0]:,} values at {shapes['indices'][0]:,} indices"
         raise refuse(path, what, rewrite, matrix=name)
-    for part in ("data", "indices") if min(shape) > 1 else ():
+    for part in ("data", "indices") if min(sides) > 1 else ():
         _check_pieces(path, f"{name}/{part}", matrix[part])
 
 

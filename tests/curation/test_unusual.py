@@ -26,7 +26,7 @@ def curated(path: Path, tmp_path: Path, **options: Any) -> tuple[Any, pd.DataFra
     """Counts of every gene that was measured, and obs."""
     out = tmp_path / "out" / "c.h5ad"
     curate(path, out, dataset="d", source_hash="h", options=CurationOptions(**options))
-    adata = anndata.read_h5ad(out)
+    adata: Any = anndata.read_h5ad(out)
     genes = [gene for gene in human_ids() if gene in adata.var_names]
     assert np.asarray(adata.X.sum()) == adata[:, genes].X.sum()
     return adata[:, genes].X.toarray(), adata.obs
