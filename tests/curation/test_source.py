@@ -216,7 +216,7 @@ def damage_shape(path: Path) -> None:
         (damage_no_obs, "has no obs: it is not an AnnData file."),
         (damage_no_matrix, "has neither X, raw.X nor layers."),
         (damage_obs_is_no_table, "is a dict, not a table."),
-        (damage_encoding, "cannot be read as h5ad: IORegistryError"),
+        (damage_encoding, "obs cannot be read: IORegistryError"),
         (damage_shape, "has shape (2, 4), but its obs and var tables have (2, 3) rows."),
     ],
 )
@@ -240,7 +240,8 @@ def test_a_damaged_file_is_refused_by_name(
     [
         ("indices", [0, 1, 9, 0, 1, 2], "ValueError"),
         ("indices", [0, 1, -9, 0, 1, 2], "ValueError"),
-        ("indptr", [0, 6, 3], "3 row offsets for 2 rows, or not ascending"),
+        ("indptr", [0, 7, 6], "3 row offsets for 2 rows, or not ascending"),
+        ("indptr", [0, 6, 3], "6 values in rows that end at 3"),
         ("indptr", [0, 6], "2 row offsets for 2 rows"),
         ("indptr", [1, 3, 6], "the first row begins at 1"),
     ],
