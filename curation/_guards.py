@@ -126,7 +126,7 @@ def check_sparse(path: Path, name: str, matrix: Any) -> None:
         If so.
     """
     rewrite = "Fetch or write the file again."
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         part: getattr(matrix.get(part), "shape", ()) for part in ("data", "indices", "indptr")
     }
     for part, shape in shapes.items():
