@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from ..curation import CurationOptions, content_hash, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError
-from ..ontologies import get_organism
+from ..ontologies import get_organism, tables_in_use
 from ._answers import DATASETS, DECISIONS, is_outdated, made_by
 from ._curate_one import curate_one
 from ._memory import current_memory
@@ -22,6 +22,7 @@ from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
 from ._staging import staging
 from ._versions import code_version
+from ._worker import file_reader
 from .sources import Wanted
 from .sources._local import LocalSource
 from .sources._wanted import first_taken
@@ -254,15 +255,19 @@ def _ingest_one(
     if dry_run:
         return _outcome(dataset, "planned")
     with source.fetch(dataset, on_progress=watch.bytes) as fetched, staging() as folder:
-        curated = curate_one(
+        reader = file_reader()
+        reader.setup = tables_in_use()
+        curated: Curated = reader.call(
+            curate_one,
             dataset,
             [file.path for file in fetched],
             folder / "curated.h5ad",
+            about=fetched[0].path,
+            on_progress=watch.cells,
             source_hash=_hash_of(fetched),
             options=options,
             memory=memory.by_field(),
             memory_version=memory.version,
-            progress=watch.cells,
         )
         write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset.key)
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
