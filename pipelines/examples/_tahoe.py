@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._cells import Truth, example_counts, example_genes
+from ._cells import N_GENES, Truth, example_counts, example_genes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,16 +22,18 @@ REPO, COMMIT = "tahoebio/Tahoe-100M", "0123456789abcdef0123456789abcdef01234567"
 SHARDS = f"datasets/{REPO}/resolve/{COMMIT}"
 """Where the shards are, below the folder that is written."""
 PLATE_FILE = "plate{number}_filt_Vevo_Tahoe100M_WServicesFrom_ParseGigalab.h5ad"
-N_CELLS, N_GENES, N_SHARDS = 150, 1_190, 2
+N_CELLS, N_SHARDS = 150, 2
 OLD_GENES = {
     "C1orf112": "ENSG00000000460",  # FIRRM today
-    "MYH16": "ENSG00000002079",  # another gene is called so today
-    "PAXX": "ENSG00000148362",  # likewise
+    "MYH16": "ENSG00000002079",  # retired
+    "NPIPA9": "ENSG00000183889",  # another gene is called so today
     "Y_RNA": "ENSG00000195401",
     "Y_RNA-697": "ENSG00000252612",  # made unique
     "ENSG00000100101": "ENSG00000100101",  # without a symbol
 }
 """Symbols that mislead whoever joins by them."""
+REPLACED = {"ENSG00000002079": "ENSG00000293560"}
+"""What became of the retired one."""
 DRUGS = {
     "Erdafitinib ": ("FGFR1, FGFR2", "FGFR inhibitor", "COC1=CC(=CC(=C1)N(CCNC(C)C)C)OC", 67462786),
     "(R)-Verapamil (hydrochloride)": ("ABCB1", "unclear", "CC(C)C(CCCN(C)C)C#N", 170014),
@@ -67,7 +69,8 @@ def write_tahoe_shards(folder: Path, *, seed: int = 0) -> dict[str, Truth]:
 
 def _write(folder: Path, *, seed: int) -> tuple[dict[str, Truth], dict[str, Truth]]:
     rng = np.random.default_rng([seed, 100])
-    genes, samples, lines = _genes(), _samples(), _lines()
+    unsorted, samples, lines = _genes(), _samples(), _lines()
+    genes = unsorted.sort_values("token_id")
     tables = {
         "gene_metadata": genes,
         "sample_metadata": samples,
@@ -83,10 +86,10 @@ def _write(folder: Path, *, seed: int) -> tuple[dict[str, Truth], dict[str, Trut
     (shards / "data").mkdir()
     plates: dict[str, Truth] = {}
     parts: dict[str, Truth] = {}
-    ids = tuple(genes["ensembl_id"])
+    ids = tuple(genes["ensembl_id"].replace(REPLACED))
     for number in (1, 2):
         obs = _obs(number, samples, lines, rng)
-        counts = _counts(obs, rng)
+        counts = _counts(obs, unsorted, rng)
         obs.insert(1, "gene_count", np.diff(counts.indptr).astype(np.int64))
         obs.insert(2, "tscp_count", np.asarray(counts.sum(axis=1)).ravel().astype(np.int64))
         obs.insert(3, "mread_count", (obs["tscp_count"] * 1.3).astype(np.int64))
@@ -105,20 +108,15 @@ def _write(folder: Path, *, seed: int) -> tuple[dict[str, Truth], dict[str, Trut
 
 
 def _genes() -> pd.DataFrame:
+    """List the genes of every example, and after them those of `OLD_GENES` that it lacks."""
     import pandas as pd
 
-    table = example_genes(HUMAN, N_GENES + len(OLD_GENES))
-    table = table[~table.index.isin(OLD_GENES.values()) & ~table["symbol"].isin(OLD_GENES)]
-    symbols = {**dict(zip(table.index, table["symbol"], strict=True))}
-    symbols |= {gene: symbol for symbol, gene in OLD_GENES.items()}
-    ids = sorted(symbols)
-    return pd.DataFrame(
-        {
-            "gene_symbol": [symbols[gene] for gene in ids],
-            "ensembl_id": ids,
-            "token_id": np.arange(3, len(ids) + 3),
-        }
-    )
+    table = example_genes(HUMAN)
+    old = {gene: symbol for symbol, gene in OLD_GENES.items()}
+    symbols = {**dict(zip(table.index, table["symbol"], strict=True)), **old}
+    frame = pd.DataFrame({"gene_symbol": symbols.values(), "ensembl_id": symbols.keys()})
+    frame["token_id"] = frame["ensembl_id"].rank().astype(np.int64) + 2
+    return frame
 
 
 def _samples() -> pd.DataFrame:
@@ -214,11 +212,14 @@ def _obs(
     return obs.astype(dict.fromkeys(texts, "category"))
 
 
-def _counts(obs: pd.DataFrame, rng: np.random.Generator) -> csr_matrix:
+def _counts(obs: pd.DataFrame, genes: pd.DataFrame, rng: np.random.Generator) -> csr_matrix:
+    """Give each line a program of its own; columns are sorted by token."""
     from scipy import sparse
 
     kinds = np.asarray(obs["cell_line"], dtype=str)
-    counts = example_counts(kinds, len(_genes()), rng)
+    own = example_counts(kinds, N_GENES, rng)
+    others = rng.poisson(0.5, size=(len(obs), len(genes) - N_GENES))
+    counts = np.hstack([own, others])[:, np.argsort(genes["token_id"])]
     return sparse.csr_matrix(counts.astype(np.float32))
 
 

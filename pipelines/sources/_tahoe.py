@@ -105,14 +105,12 @@ class Tahoe(Source):
     def _plates(self, wanted: Wanted) -> Iterator[SourceDataset]:
         """Ask for each plate: there are 14, and a web server has no lists."""
         base = f"{self.at or PLATES}/{self.release}"
-        found: dict[int, Stat | None] = {}
-        for number in (number for number in N_CELLS if wanted.has_id(f"plate{number}")):
-            found[number] = self._find(f"{base}/h5ad/{PLATE_FILE.format(number=number)}")
-        if found and not any(found.values()):
-            msg = f"There is no plate of Tahoe-100M in {base}/h5ad. Check --at and the release."
-            raise NotFoundError(msg, {"url": base})
-        tables = self._tables(base) if found else []
-        for number, stat in found.items():
+        numbers = [number for number in N_CELLS if wanted.has_id(f"plate{number}")]
+        tables = [
+            self.transfer.stat(f"{base}/metadata/{name}.parquet") for name in TABLES if numbers
+        ]
+        for number in numbers:
+            stat = self._find(f"{base}/h5ad/{PLATE_FILE.format(number=number)}")
             yield self._dataset(
                 f"plate{number}",
                 f"Tahoe-100M, plate {number}",
@@ -169,9 +167,6 @@ class Tahoe(Source):
             return self.transfer.stat(url)
         except NotFoundError:
             return None
-
-    def _tables(self, base: str) -> list[Stat]:
-        return [self.transfer.stat(f"{base}/metadata/{name}.parquet") for name in TABLES]
 
     @staticmethod
     def open(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:

@@ -97,23 +97,27 @@ def _of_hub(transfer: Transfer, base: str) -> Mapping[str, RemoteFile | Stat]:
     answer = transfer.read_bytes(url, max_bytes=MAX_LISTING, params={"blobs": "true"})
     try:
         document: Any = json.loads(answer)
-        commit = document["sha"]
-        if re.fullmatch(r"[0-9a-f]{40}", commit) is None:
-            raise ValueError(commit)
-        files = {str(file["rfilename"]): file for file in document["siblings"]}
-        return {
+        commit = str(document["sha"])
+        files = {
             name: RemoteFile(
                 url=f"{hub}/datasets/{repo}/resolve/{commit}/{name}",
                 size=int(file["size"]),
                 checksum=f"sha256:{file['lfs']['sha256']}" if file.get("lfs") else None,
             )
-            for name, file in files.items()
-            if name.startswith(("data/", "metadata/")) and name.endswith(".parquet")
-            and name.count("/") == 1
+            for file in document["siblings"]
+            if (name := str(file["rfilename"])).endswith(".parquet")
+            and name.startswith(("data/", "metadata/"))
         }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        msg = (
-            f"{url} does not describe a dataset: {type(error).__name__}: {error}. "
-            "The hub's answer has changed: report it, or give a folder as --at."
-        )
-        raise SchemaError(msg, {"url": url}) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _unknown(url, f"{type(error).__name__}: {error}") from error
+    if re.fullmatch(r"[0-9a-f]{40}", commit) is None:
+        raise _unknown(url, f"sha {commit[:40]!r} is no commit")
+    return files
+
+
+def _unknown(url: str, said: str) -> SchemaError:
+    msg = (
+        f"{url} does not describe a dataset: {said}. "
+        "The hub's answer has changed: report it, or give a folder as --at."
+    )
+    return SchemaError(msg, {"url": url})

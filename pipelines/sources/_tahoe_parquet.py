@@ -226,9 +226,7 @@ def _lists(batch: Any, name: str, row: int) -> tuple[npt.NDArray[np.int64], npt.
     return offsets - offsets[0], values.to_numpy()
 
 
-def _marked(
-    offsets: npt.NDArray[np.int64], values: npt.NDArray[Any]
-) -> npt.NDArray[np.bool_]:
+def _marked(offsets: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Tell which lists begin with a mark: counts are not negative."""
     marked = np.diff(offsets) > 0
     marked[marked] = values[offsets[:-1][marked]] < 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -19,6 +20,8 @@ MAX_BYTES, MAX_ROWS = 2**28, 2**20
 """A larger table is refused unread: the largest real one has 62,710 rows."""
 MAX_LITERAL = 500
 """Characters of a text that is parsed; the longest real one has 91."""
+MAX_DOSE = 1e9
+"""In any unit; the largest real one is 5."""
 FIRST_TOKEN, LAST_TOKEN = 3, 2**20
 """Tokens of genes; 0, 1 and 2 mark padding, beginning and end."""
 CONTROL = "DMSO_TF"
@@ -71,9 +74,7 @@ def read_tables(paths: Sequence[Path]) -> Tables:
 
 def read_genes(path: Path) -> pd.DataFrame:
     """Read the genes, by symbol and sorted by token."""
-    table = read_columns(
-        path, {"gene_symbol": "text", "ensembl_id": "text", "token_id": "integer"}
-    )
+    table = read_columns(path, {"gene_symbol": "text", "ensembl_id": "text", "token_id": "integer"})
     for column in table:
         require_unique(path, str(column), table[column])
     tokens = table["token_id"]
@@ -143,19 +144,17 @@ def parse_dose(text: str, *, path: Path) -> tuple[str, float, str]:
     """
     import ast
 
-    value: object = None
-    if len(text) <= MAX_LITERAL:
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            value = None
-    match value:
-        case [(str(name), float() | int() as dose, str(unit))] if (
-            isinstance(value, list) and not isinstance(dose, bool) and 0 <= dose < float("inf")
-        ):
-            return name.strip(), float(dose), unit
     shown = text if len(text) <= MAX_LITERAL else f"{text[:40]}… ({len(text):,} characters)"
-    refuse(path, "drugname_drugconc", f"{shown!r}, not one tuple of drug, dose and unit")
+    value: Any = None
+    if len(text) <= MAX_LITERAL:
+        with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = ast.literal_eval(text)
+    is_one = isinstance(value, list) and len(value) == 1 and isinstance(value[0], tuple)
+    name, dose, unit = value[0] if is_one and len(value[0]) == 3 else (None, None, None)
+    is_number = isinstance(dose, int | float) and not isinstance(dose, bool)
+    if not (isinstance(name, str) and isinstance(unit, str) and is_number and 0 <= dose < MAX_DOSE):
+        refuse(path, "drugname_drugconc", f"{shown!r}, not one tuple of drug, dose and unit")
+    return name.strip(), float(dose), unit
 
 
 def read_columns(
