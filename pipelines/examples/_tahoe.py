@@ -97,8 +97,8 @@ def _write(folder: Path, *, seed: int) -> tuple[dict[str, Truth], dict[str, Trut
         plates[f"plate{number}"] = Truth(counts=counts, cells=tuple(obs.index), genes=ids)
         if number == 1:
             full = np.flatnonzero(obs["pass_filter"] == "full")
-            for place, rows in enumerate(np.array_split(full, N_SHARDS)):
-                name = f"train-{place:05d}-of-{N_SHARDS:05d}"
+            for part, rows in enumerate(np.array_split(full, N_SHARDS)):
+                name = f"train-{part:05d}-of-{N_SHARDS:05d}"
                 table = _shard(counts[rows], obs.iloc[rows], genes)
                 _write_shard(shards / "data" / f"{name}.parquet", table)
                 cells = tuple(obs.index[rows])
@@ -122,7 +122,7 @@ def _genes() -> pd.DataFrame:
 def _samples() -> pd.DataFrame:
     import pandas as pd
 
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number in (1, 2):
         given = [*((drug, [0.05, 0.5, 5.0][number - 1]) for drug in DRUGS), ("DMSO_TF", 0.0)]
         for drug, dose in given:

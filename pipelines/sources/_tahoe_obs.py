@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...curation import SourceFacts
+from ...curation._categories import constant
 from ...ontologies import ontology
 from ._tahoe_lines import LINES
 from ._tahoe_tables import CONTROL, parse_dose, refuse
@@ -71,7 +72,7 @@ def describe(path: Path, obs: pd.DataFrame, tables: Tables, *, line: str) -> pd.
 
     if clash := sorted(DERIVED & set(obs.columns)):
         refuse(path, clash[0], "values of its own where a column is derived")
-    columns: dict[str, Any] = {name: obs[name].array for name in obs}
+    columns: dict[str, Any] = {str(name): _compact(obs[name]) for name in obs}
     texts = {name: categories(path, obs, name) for name in ("sample", line)}
     sample = _places(path, "sample", texts["sample"], tables.samples.index)
     _agree(path, obs, "plate", sample, tables.samples["plate"], str)
@@ -80,7 +81,7 @@ def describe(path: Path, obs: pd.DataFrame, tables: Tables, *, line: str) -> pd.
     _agree(path, obs, "drugname_drugconc", sample, doses, lambda text: parse_dose(text, path=path))
     known = tables.lines.index.get_indexer(texts[line].categories)[texts[line].codes]
     _agree(path, obs, "cell_name", known, tables.lines["cell_name"], str)
-    drug = tables.drugs.index.get_indexer(tables.samples["perturbation"])[sample]
+    drug = tables.drugs.index.get_indexer(pd.Index(tables.samples["perturbation"]))[sample]
     for table, places in ((tables.samples, sample), (tables.drugs, drug), (tables.lines, known)):
         for name in table:
             if name not in columns:
@@ -89,9 +90,6 @@ def describe(path: Path, obs: pd.DataFrame, tables: Tables, *, line: str) -> pd.
     columns["perturbation_pubchem_cid"] = _cids(path, columns["pubchem_cid"])
     columns |= _origins(texts[line])
     columns.setdefault("donor_id", constant("na", len(obs)))  # as the schema has it for lines
-    for name in [name for name in columns if isinstance(columns[name], np.ndarray)]:
-        if columns[name].dtype == object:
-            columns[name] = pd.Categorical(columns[name])
     return pd.DataFrame({**columns, **texts}, index=obs.index)
 
 
@@ -135,11 +133,11 @@ def categories(path: Path, obs: pd.DataFrame, name: str) -> pd.Categorical:
     return values
 
 
-def constant(value: str, n: int) -> pd.Categorical:
-    """Say the same of `n` cells."""
+def _compact(values: pd.Series[Any]) -> Any:
+    """Make texts categories at once: later that would be done cell by cell."""
     import pandas as pd
 
-    return pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), categories=pd.Index([value]))
+    return pd.Categorical(values) if values.dtype == object else values.array
 
 
 def _places(

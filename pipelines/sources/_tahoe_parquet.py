@@ -88,8 +88,8 @@ def _check_shard(path: Path, file: Any, *, n_genes: int) -> np.dtype[Any]:
     check_schema(path, schema, dict.fromkeys(CELLS, "text"))
     kinds = {GENES: (pa.types.is_integer,), COUNTS: (pa.types.is_integer, pa.types.is_floating)}
     for name, allowed in kinds.items():
-        found = schema.field(name).type if name in schema.names else None
-        is_list = found is not None and (pa.types.is_list(found) or pa.types.is_large_list(found))
+        found: Any = schema.field(name).type if name in schema.names else pa.null()
+        is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
         if not is_list or not any(kind(found.value_type) for kind in allowed):
             refuse(path, name, f"type {found} where a list of numbers is expected")
     if not about.num_rows:
@@ -101,7 +101,8 @@ def _check_shard(path: Path, file: Any, *, n_genes: int) -> np.dtype[Any]:
                 name, n = column.path_in_schema.partition(".")[0], column.num_values
                 if n > most:
                     refuse(path, name, f"{n:,} values for {group.num_rows:,} cells")
-    return np.dtype(schema.field(COUNTS).type.value_type.to_pandas_dtype())
+    dtype: np.dtype[Any] = np.dtype(schema.field(COUNTS).type.value_type.to_pandas_dtype())
+    return dtype
 
 
 class _ListRows:
@@ -124,7 +125,8 @@ class _ListRows:
         self._column[tokens] = np.arange(len(tokens))
         self._n_columns = len(tokens)
         self._stream: Generator[tuple[int, Any]] | None = None
-        self._first, self._batch = 0, None
+        self._first = 0
+        self._batch: Any = ()
 
     def open(self) -> Rows:
         """Find where rows begin: the lengths of one column tell."""
@@ -191,7 +193,7 @@ class _ListRows:
             self._stream = self._batches(start, [GENES, COUNTS])
             self._first, self._batch = next(self._stream)
         while start < stop:
-            n = self._first + len(self._batch or ()) - start
+            n = self._first + len(self._batch) - start
             if n <= 0:
                 self._first, self._batch = next(self._stream)
                 continue

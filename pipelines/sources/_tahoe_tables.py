@@ -150,11 +150,14 @@ def parse_dose(text: str, *, path: Path) -> tuple[str, float, str]:
         with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             value = ast.literal_eval(text)
     is_one = isinstance(value, list) and len(value) == 1 and isinstance(value[0], tuple)
-    name, dose, unit = value[0] if is_one and len(value[0]) == 3 else (None, None, None)
-    is_number = isinstance(dose, int | float) and not isinstance(dose, bool)
-    if not (isinstance(name, str) and isinstance(unit, str) and is_number and 0 <= dose < MAX_DOSE):
-        refuse(path, "drugname_drugconc", f"{shown!r}, not one tuple of drug, dose and unit")
-    return name.strip(), float(dose), unit
+    match tuple(value[0]) if is_one else ():
+        case (str(name), float() | int() as dose, str(unit)) if (
+            0 <= dose < MAX_DOSE and not isinstance(dose, bool)
+        ):
+            found = name.strip(), float(dose), unit
+        case _:
+            refuse(path, "drugname_drugconc", f"{shown!r}, not one tuple of drug, dose and unit")
+    return found
 
 
 def read_columns(
