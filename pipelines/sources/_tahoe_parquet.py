@@ -54,20 +54,23 @@ def open_shard(path: Path, genes: pd.DataFrame) -> SourceFile:
     SchemaError
         If it is damaged, or columns are missing, of another type or too long.
     """
+    import pandas as pd
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, read_dictionary=list(CELLS[1:])) as file:
+        with pq.ParquetFile(path) as file:
             dtype = _check_shard(path, file, n_genes=len(genes))
             table = file.read(columns=list(CELLS))
     except SchemaError:
         raise
     except Exception as error:  # a damaged file raises what its library pleases
         raise unreadable(path, error) from error
-    obs: pd.DataFrame = table.to_pandas().set_index(CELLS[0])
-    require_unique(path, CELLS[0], obs.index)
-    if obs.index.hasnans:
+    names = pd.Index(table.column(CELLS[0]).to_pandas(), dtype=object, name=CELLS[0])
+    require_unique(path, CELLS[0], names)
+    if names.hasnans:
         refuse(path, CELLS[0], "cells without a name")
+    obs: pd.DataFrame = table.drop_columns(CELLS[0]).to_pandas(strings_to_categorical=True)
+    obs.index = names
     rows = _ListRows(path, genes["token_id"].to_numpy())
     matrix = Matrix(
         path=path,
