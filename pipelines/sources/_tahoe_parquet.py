@@ -71,7 +71,7 @@ def open_shard(path: Path, genes: pd.DataFrame) -> SourceFile:
         refuse(path, CELLS[0], "cells without a name")
     obs: pd.DataFrame = table.drop_columns(CELLS[0]).to_pandas(strings_to_categorical=True)
     obs.index = names
-    rows = _ListRows(path, genes["token_id"].to_numpy())
+    rows = _ListRows(path, genes["token_id"].to_numpy(), dtype)
     matrix = Matrix(
         path=path,
         name="X",
@@ -120,13 +120,17 @@ class _ListRows:
         The shard.
     tokens
         Token of each column of the matrix.
+    dtype
+        Type of the counts.
     """
 
-    def __init__(self, path: Path, tokens: npt.NDArray[np.int64]) -> None:
+    def __init__(self, path: Path, tokens: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> None:
         self._path = path
-        self._column = np.full(int(tokens.max()) + 1, -1, dtype=np.int64)
+        self._column = np.full(int(tokens.max()) + 2, -1, dtype=np.int32)  # none at both ends
         self._column[tokens] = np.arange(len(tokens))
         self._n_columns = len(tokens)
+        self._dtype = dtype
+        self._indptr = np.zeros(1, dtype=np.int64)
         self._stream: Generator[tuple[int, Any]] | None = None
         self._first = 0
         self._batch: Any = ()
@@ -137,18 +141,19 @@ class _ListRows:
         for row, batch in self._batches(0, [COUNTS]):
             offsets, values = _lists(batch, COUNTS, row)
             lengths.append(np.diff(offsets) - _marked(offsets, values))
-        indptr = np.concatenate([[0], *lengths]).cumsum()
-        return Rows(indptr=indptr, read=self.read)
+        self._indptr = np.concatenate([[0], *lengths]).cumsum()
+        return Rows(indptr=self._indptr, read=self.read)
 
     def read(self, start: int, stop: int) -> csr_matrix:
         """Read rows."""
         from scipy import sparse
 
-        parts = [self._counts(batch, row) for row, batch in self._slices(start, stop)]
-        data, indices, lengths = (
-            np.concatenate([part[which] for part in parts]) for which in range(3)
-        )
-        indptr = np.concatenate([[0], lengths]).cumsum()
+        indptr = self._indptr[start : stop + 1] - self._indptr[start]
+        data = np.empty(indptr[-1], dtype=self._dtype)
+        indices = np.empty(indptr[-1], dtype=np.int32)
+        for row, batch in self._slices(start, stop):
+            part = slice(indptr[row - start], indptr[row - start + len(batch)])
+            data[part], indices[part] = self._counts(batch, row)
         rows = sparse.csr_matrix((data, indices, indptr), shape=(stop - start, self._n_columns))
         rows.sort_indices()
         if not rows.has_canonical_format:
@@ -156,10 +161,8 @@ class _ListRows:
             raise ValueError(msg)
         return rows
 
-    def _counts(
-        self, batch: Any, row: int
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Take lists apart: values, columns and the length of each row."""
+    def _counts(self, batch: Any, row: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+        """Take the counts of some lists, and their columns."""
         at, tokens = _lists(batch, GENES, row)
         offsets, values = _lists(batch, COUNTS, row)
         if (bad := np.diff(at) != np.diff(offsets)).any():
@@ -181,14 +184,13 @@ class _ListRows:
             raise ValueError(msg)
         kept = np.ones(len(values), dtype=np.bool_)
         kept[first] = False
-        known = (tokens >= 0) & (tokens < len(self._column))
-        columns = self._column[np.where(known, tokens, 0)]  # 0 is padding, of no column
+        columns = self._column.take(tokens, mode="clip")
         if (bad := kept & (columns < 0)).any():
             n = int(bad.argmax())
             where = int(np.searchsorted(offsets, n, side="right")) - 1
             msg = f"row {row + where:,} has token {tokens[n]} in {GENES}, which is no gene's"
             raise ValueError(msg)
-        return values[kept], columns[kept], np.diff(offsets) - marked
+        return values[kept], columns[kept]
 
     def _slices(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         """Give the batches of some rows, cut to them, with the number of their first row."""
