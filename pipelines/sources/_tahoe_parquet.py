@@ -216,10 +216,10 @@ class _ListRows:
             ends = np.cumsum(sizes)
             group = int(np.searchsorted(ends, start, side="right"))
             row = int(ends[group]) - sizes[group]
-            groups = list(range(group, len(sizes)))
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns):
-                yield row, batch
-                row += batch.num_rows
+            for place in range(group, len(sizes)):  # in one call it would keep what it has read
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[place], columns=columns):
+                    yield row, batch
+                    row += batch.num_rows
 
 
 def _lists(batch: Any, name: str, row: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
