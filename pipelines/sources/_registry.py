@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SOURCES: dict[str, str] = {
     "local": "_local:LocalSource",
+    "tahoe": "_tahoe:Tahoe",
     "scbasecount": "_scbasecount:ScBaseCount",
 }
 """Name of each source, and the class: ``module:Class`` of this package."""
