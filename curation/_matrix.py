@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import SchemaError
+from ..errors import CorpuscleError, SchemaError
 from ._transpose import transpose
 
 if TYPE_CHECKING:
@@ -88,9 +89,11 @@ class Matrix:
     def _guarded(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except MemoryError:
+        except (CorpuscleError, MemoryError):
             raise
         except Exception as error:  # a damaged file raises what its library pleases
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                raise  # of the disk for temporary files
             msg = (
                 f"{self.name} of {self.path} cannot be read: {type(error).__name__}: {error}. "
                 "The file is damaged: fetch or write it again."
