@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from blake3 import blake3
 
-from ...errors import CorpuscleError, InputError, NotFoundError
+from ...errors import InputError, NotFoundError
 from ..transfer import RemoteFile
 from ._devatlas_open import open_files
 from ._interface import Source, SourceDataset
@@ -124,7 +124,7 @@ class DevAtlas(Source):
         for base in tried[:-1]:
             try:
                 self.transfer.stat(f"{base}/{self._genes()}")
-            except CorpuscleError:
+            except NotFoundError:
                 continue
             return base
         self.transfer.stat(f"{tried[-1]}/{self._genes()}")

@@ -10,7 +10,10 @@ from ...errors import NotFoundError
 if TYPE_CHECKING:
     from ._interface import Source
 
-SOURCES: dict[str, str] = {"devatlas": "_devatlas:DevAtlas"}
+SOURCES: dict[str, str] = {
+    "devatlas": "_devatlas:DevAtlas",
+    "local": "_local:LocalSource",
+}
 """Name of each source, and the class: ``module:Class`` of this package."""
 
 
