@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SchemaError
-from ...ontologies import ontology, parse_age, stages_of_age, vocabulary
+from ...ontologies import ontology, vocabulary
+from ...ontologies.ages import parse_age, stages_of_age
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
