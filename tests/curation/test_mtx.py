@@ -4,11 +4,13 @@ import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corpuscle.curation import _mtx, _mtx_text
+from corpuscle.curation._matrix import Matrix
 from corpuscle.curation._mtx import open_mtx
 from corpuscle.errors import SchemaError
 
@@ -75,6 +77,18 @@ def test_every_way_to_write_a_matrix_reads_the_same(
 ) -> None:
     monkeypatch.setattr(_mtx_text, "BLOCK_BYTES", block)
     assert cells_of(put(tmp_path, text)) == COLUMNS
+
+
+@pytest.mark.parametrize("lines", [LINES, LINES[::-1]])
+def test_rows_may_be_read_again(tmp_path: Path, lines: list[str]) -> None:
+    path = put(tmp_path, BANNER + "4 3 5\n" + body(lines))
+    (n_cells, n_features), dtype, open_rows = open_mtx(path)
+    var = pd.DataFrame(index=range(n_features))
+    matrix = Matrix(
+        path=path, name="X", shape=(n_cells, n_features), dtype=dtype, var=var, open=open_rows
+    )
+    found = [rows.toarray().tolist() for _ in range(2) for _, rows in matrix.chunks()]
+    assert found == [COLUMNS, COLUMNS]
 
 
 def test_rows_may_be_cells(tmp_path: Path) -> None:
