@@ -61,21 +61,24 @@ def stage_labels(
     """
     import pandas as pd
 
-    pairs = pd.DataFrame({"day": days.astype(object), "somites": somites.array})
-    groups = pairs.groupby(["day", "somites"], dropna=False, sort=False)
-    labels, terms = [], {}
-    for day, count in groups.groups:
-        number = None if pd.isna(count) else int(count)
-        if pd.isna(day):
+    day_codes, words = pd.factorize(days.astype(object))
+    counts = somites.to_numpy(np.int64, na_value=-1)
+    _, first, codes = np.unique(
+        day_codes.astype(np.int64) * 1_000 + counts, return_index=True, return_inverse=True
+    )
+    labels: list[str | None] = []
+    terms: dict[str, str] = {}
+    for row in first:
+        if day_codes[row] < 0:
             labels.append(None)
             continue
-        _check(prefix + str(day), number, where)
-        label, term = _stage(str(day), number, prefix)
+        day, count = str(words[day_codes[row]]), None if counts[row] < 0 else int(counts[row])
+        _check(prefix + day, count, where)
+        label, term = _stage(day, count, prefix)
         labels.append(label)
         if term is not None:
             terms[label] = term
-    codes = groups.ngroup().to_numpy()
-    return pd.Categorical(np.asarray([*labels, None], dtype=object)).take(codes), terms
+    return pd.Categorical(np.asarray(labels, dtype=object)).take(codes), terms
 
 
 def specimens(days: pd.Series[Any], *, prefix: str = "") -> tuple[pd.Categorical, dict[str, str]]:
