@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from blake3 import blake3
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...curation import SourceFile
-    from ..transfer import Transfer
+    from ..transfer import Stat, Transfer
     from ._wanted import Wanted
 
 LAB = tuple(
@@ -31,7 +32,7 @@ RUNS = (4, 13, 14, 15, 16, "17_sub1", "17_sub2", 18, 19, 20, 21, 22, 23, 24, 25,
 EARLIER = "GSE186069"
 """Series of the earlier set of embryos of day 8.5: run 4, under other names."""
 CELLXGENE = "cellxgene:collection:45d5d2c3-bc28-4814-aed6-0bb6f0e11c82"
-PUBLISHED = datetime.date(2024, 2, 14)
+TITLE = "Mouse prenatal atlas (Qiu et al. 2024)"
 CITATION = (
     "Qiu C, Martin BK, Welsh IC, et al. A single-cell time-lapse of mouse prenatal development "
     "from gastrula to birth. Nature 626, 1084-1093 (2024). "
@@ -50,16 +51,85 @@ TERMS = {
 """Of every dataset; newborns are of UBERON:0000468 besides, and only reading tells where."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """One way in which the nuclei are published."""
+
+    bases: tuple[str, ...]
+    """Where, in the order to try."""
+    ids: tuple[str, ...]
+    files: tuple[str, str, str]
+    """Matrix, cells and genes below the base; ``{id}`` stands for the dataset."""
+    kind: str
+    """Datasets of one kind repeat no nuclei among themselves."""
+    links: tuple[str, ...]
+    """What repeats the nuclei besides CELLxGENE."""
+    title: str = TITLE
+    citation: str = CITATION
+    released: datetime.date | None = datetime.date(2024, 2, 14)
+
+
+_RUNS = tuple(f"run_{run}" for run in RUNS)
+_SERIES = "GSE228nnn/GSE228590/suppl/GSE228590_"
+_EARLIER = "GSE186nnn/GSE186069/suppl/GSE186069_"
+FORMS = {
+    "h5ad": _Form(
+        bases=LAB,
+        ids=tuple(f"JAX_dataset_{number}" for number in range(1, 5)),
+        files=("adata/adata_{id}.h5ad", "adata/df_cell.csv", "adata/df_gene.csv"),
+        kind="h5ad",
+        links=("devatlas:form:runs", f"devatlas:{EARLIER}"),
+    ),
+    "mtx": _Form(
+        bases=LAB,
+        ids=_RUNS,
+        files=(
+            "mtx/gene_count.{id}.mtx.gz",
+            "mtx/cell_annotation.{id}.csv.gz",
+            "mtx/gene_annotation.csv.gz",
+        ),
+        kind="runs",
+        links=("devatlas:form:h5ad",),
+    ),
+    "geo": _Form(
+        bases=GEO,
+        ids=_RUNS,
+        files=(
+            _SERIES + "gene_count.{id}.mtx.gz",
+            _SERIES + "cell_annotation.{id}.csv.gz",
+            _SERIES + "gene_annotation.csv.gz",
+        ),
+        kind="runs",
+        links=("devatlas:form:h5ad",),
+    ),
+    "gse186069": _Form(
+        bases=GEO,
+        ids=(EARLIER,),
+        files=(
+            _EARLIER + "gene_count.mtx.gz",
+            _EARLIER + "cell_annotate.csv.gz",
+            _EARLIER + "gene_annotate.csv.gz",
+        ),
+        kind="earlier",
+        links=("devatlas:run_4", "devatlas:form:h5ad"),
+        title="Mouse embryos of day 8.5 by somites (Qiu et al. 2022)",
+        citation=EARLIER_CITATION,
+        released=None,
+    ),
+}
+"""By the choice ``form``. The series GSE186068 is of another paper and is no part of it."""
+
+
 class DevAtlas(Source):
     """Qiu et al. 2024, in one of the forms in which the same nuclei are published."""
 
     name: ClassVar[str] = "devatlas"
-    title: ClassVar[str] = "Mouse prenatal atlas (Qiu et al. 2024)"
+    title: ClassVar[str] = TITLE
     licence: ClassVar[str] = "none stated by the publisher; cite the paper"
     citation: ClassVar[str] = CITATION
-    homepage: ClassVar[str] = "https://omg.gs.washington.edu"
+    homepage: ClassVar[str] = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc=GSE228590"
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "form": ("h5ad", "mtx", "geo", "gse186069"),
+        "form": tuple(FORMS),
         "cells": (),
     }
     """``form``: four AnnData files; a matrix per experiment, from the laboratory or from GEO; or
@@ -91,12 +161,13 @@ class DevAtlas(Source):
         NotFoundError, TransferError
             If the table that all of them share is not to be had.
         """
-        ids = [id_ for id_ in self._ids() if wanted.has_id(id_)]
+        ids = [id_ for id_ in self._form.ids if wanted.has_id(id_)]
         if not ids or not wanted.has_organism(TERMS["organism"][0]):
             return
-        base = self._base()
+        urls = self._urls(self._base())
+        shared = {url: self.transfer.stat(url) for url in urls if "{id}" not in url}
         for id_ in ids:
-            dataset = self._dataset(id_, base)
+            dataset = self._dataset(id_, urls, shared)
             if wanted.has(dataset):
                 yield dataset
 
@@ -111,87 +182,54 @@ class DevAtlas(Source):
         """
         return open_files(dataset, paths)
 
-    def _ids(self) -> list[str]:
-        form = self.options["form"]
-        if form == "h5ad":
-            return [f"JAX_dataset_{number}" for number in range(1, 5)]
-        return [EARLIER] if form == "gse186069" else [f"run_{run}" for run in RUNS]
+    @property
+    def _form(self) -> _Form:
+        return FORMS[self.options["form"]]
 
     def _base(self) -> str:
         """Find the spelling of the site under which the table of genes is."""
-        bases = GEO if self.options["form"] in {"geo", "gse186069"} else LAB
-        tried = bases if self.at is None else (self.at,)
-        for base in tried[:-1]:
+        bases = self._form.bases if self.at is None else (self.at,)
+        for base in bases[:-1]:
             try:
-                self.transfer.stat(f"{base}/{self._genes()}")
+                self.transfer.stat(f"{base}/{self._form.files[-1]}")
             except NotFoundError:
                 continue
             return base
-        self.transfer.stat(f"{tried[-1]}/{self._genes()}")
-        return tried[-1]
+        return bases[-1]
 
-    def _genes(self) -> str:
-        return self._files("")[-1]
+    def _urls(self, base: str) -> list[str]:
+        """Give matrix, cells, genes and, if asked for, a table of cells to join."""
+        matrix, cells, genes = (f"{base}/{name}" for name in self._form.files)
+        if not (other := self.options["cells"]):
+            return [matrix, cells, genes]
+        return (
+            [matrix, other, genes] if self._form.kind == "h5ad" else [matrix, cells, genes, other]
+        )
 
-    def _files(self, id_: str) -> tuple[str, ...]:
-        """Names of matrix, cells and genes below the base."""
-        return {
-            "h5ad": (f"adata/adata_{id_}.h5ad", "adata/df_cell.csv", "adata/df_gene.csv"),
-            "mtx": (
-                f"mtx/gene_count.{id_}.mtx.gz",
-                f"mtx/cell_annotation.{id_}.csv.gz",
-                "mtx/gene_annotation.csv.gz",
-            ),
-            "geo": (
-                f"GSE228nnn/GSE228590/suppl/GSE228590_gene_count.{id_}.mtx.gz",
-                f"GSE228nnn/GSE228590/suppl/GSE228590_cell_annotation.{id_}.csv.gz",
-                "GSE228nnn/GSE228590/suppl/GSE228590_gene_annotation.csv.gz",
-            ),
-            "gse186069": tuple(
-                f"GSE186nnn/GSE186069/suppl/GSE186069_{name}.gz"
-                for name in ("gene_count.mtx", "cell_annotate.csv", "gene_annotate.csv")
-            ),
-        }[self.options["form"]]
-
-    def _dataset(self, id_: str, base: str) -> SourceDataset:
-        form, cells = self.options["form"], self.options["cells"]
-        urls = [f"{base}/{name}" for name in self._files(id_)]
-        if cells:
-            urls = [urls[0], cells, urls[2]] if form == "h5ad" else [*urls, cells]
-        files, versions, skip = [], [], ""
-        for url in urls:
+    def _dataset(self, id_: str, urls: list[str], shared: Mapping[str, Stat]) -> SourceDataset:
+        form, files, versions, skip = self._form, [], [], ""
+        for pattern in urls:
+            url = pattern.replace("{id}", id_)
             try:
-                stat = self.transfer.stat(url)
+                stat = shared.get(pattern) or self.transfer.stat(url)
             except NotFoundError:
                 skip = f"{url} is not there."
                 break
             files.append(RemoteFile(url=url, size=stat.size))
             versions.append(f"{url.rsplit('/', 1)[-1]}\0{stat.size}\0{stat.version}\n")
-        is_earlier = form == "gse186069"
-        own = "h5ad" if form == "h5ad" else "earlier" if is_earlier else "runs"
-        others = [other for other in ("h5ad", "runs", "earlier") if other != own]
         return SourceDataset(
             source=self.name,
             id=id_,
             key=f"{self.name}/{id_}",
-            version=blake3("".join(versions).encode()).hexdigest(12) if versions else "none",
-            title=f"{self.title}, {id_}",
+            version="none" if skip else blake3("".join(versions).encode()).hexdigest(12),
+            title=f"{form.title}, {id_}",
             files=() if skip else tuple(files),
             licence=self.licence,
-            citation=EARLIER_CITATION if is_earlier else CITATION,
-            released=None if is_earlier else PUBLISHED,
+            citation=form.citation,
+            released=form.released,
             terms=TERMS,
-            links=_links(id_, own, others),
-            aliases=(f"{self.name}:{id_}", f"{self.name}:form:{own}"),
+            links=(CELLXGENE, *form.links, *([f"devatlas:{EARLIER}"] if id_ == "run_4" else [])),
+            aliases=(f"{self.name}:{id_}", f"{self.name}:form:{form.kind}"),
             skip=skip,
-            extra={"form": form, "cells": bool(cells)},
+            extra={"form": self.options["form"], "cells": bool(self.options["cells"])},
         )
-
-
-def _links(id_: str, own: str, others: list[str]) -> tuple[str, ...]:
-    """Name what repeats the nuclei: of the earlier set, only run 4 does."""
-    if own == "earlier":
-        return (CELLXGENE, "devatlas:run_4", "devatlas:form:h5ad")
-    forms = [f"devatlas:form:{other}" for other in others if other != "earlier"]
-    earlier = [f"devatlas:{EARLIER}"] if own == "h5ad" or id_ == "run_4" else []
-    return (CELLXGENE, *forms, *earlier)

@@ -9,6 +9,7 @@ from corpuscle.pipelines.examples._devatlas import write_devatlas
 
 from .conformance import Conformance
 
+
 class TestDevAtlas(Conformance):
     name = "devatlas"
     write = staticmethod(write_devatlas)
