@@ -51,7 +51,7 @@ ASSUMED = "This differs from what was known of the publisher's files: report it.
 
 def open_files(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
     """Open the files of a dataset; see `Source.open`."""
-    opened = _open_h5ad(paths) if dataset.extra["form"] == "h5ad" else _open_mtx(dataset, paths)
+    opened = (_open_h5ad if dataset.extra["form"] == "h5ad" else _open_mtx)(dataset, paths)
     with contextlib.ExitStack() as on_error:
         on_error.enter_context(opened)
         _describe(opened, dataset, paths[1])
@@ -59,7 +59,7 @@ def open_files(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
     return opened
 
 
-def _open_h5ad(paths: Sequence[Path]) -> SourceFile:
+def _open_h5ad(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
     import pandas as pd
 
     path, cells, genes = paths
@@ -70,7 +70,7 @@ def _open_h5ad(paths: Sequence[Path]) -> SourceFile:
         if not names.is_unique or names.hasnans:
             msg = f"obs of {path} has cells without cell_id, or two of the same. {ASSUMED}"
             raise SchemaError(msg, {"file": str(path), "column": "cell_id"})
-        more = read_table(cells, key="cell_id", keep=names)
+        more = read_table(cells, key="cell_id", keep=names, every=not dataset.extra["cells"])
         source.obs = join(source.obs, more, key="cell_id", files=(path, cells))
         for name, matrix in source.matrices.items():
             ids = pd.Index(matrix.var.index.astype(object))
@@ -103,8 +103,9 @@ def _open_mtx(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
             )
             raise SchemaError(msg, {"file": str(path), "table": str(file), what: n})
     if dataset.extra["cells"]:
-        more = read_table(paths[3], key="cell_id", keep=pd.Index(_atlas_names(obs, key)))
-        obs = join(obs, more, key=key, files=(cells, paths[3]))
+        names = pd.Index(_atlas_names(obs, key))
+        more = read_table(paths[3], key="cell_id", keep=names, every=False)
+        obs = join(obs, more, key="cell_id", files=(cells, paths[3]))
     obs.index = pd.Index(obs[key], name=None)
     var.index = pd.Index(var["gene_ID"].astype(object), name=None)
     matrix = Matrix(path=path, name="X", shape=shape, dtype=dtype, var=var, open=rows)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -27,7 +28,13 @@ MISSING = ("", "NA")
 """How R and pandas write a missing value, without quotes."""
 
 
-def read_table(path: Path, *, key: str, keep: pd.Index[Any] | None = None) -> pd.DataFrame:
+def read_table(
+    path: Path,
+    *,
+    key: str,
+    keep: pd.Index[Any] | None = None,
+    every: bool = True,
+) -> pd.DataFrame:
     """Read a table, plain or gzip, in blocks of bounded size.
 
     Parameters
@@ -38,6 +45,9 @@ def read_table(path: Path, *, key: str, keep: pd.Index[Any] | None = None) -> pd
         Column that names its rows, each once.
     keep
         The rows to keep, in the order wanted. All by default, as in the file.
+    every
+        Whether all rows of `keep` must be there; else those that lack have no values, not even
+        of `key`.
 
     Returns
     -------
@@ -48,7 +58,7 @@ def read_table(path: Path, *, key: str, keep: pd.Index[Any] | None = None) -> pd
     ------
     SchemaError
         If it is no such table, has no `key`, names a row twice or not at all, or lacks rows of
-        `keep`.
+        `keep`: any, or all.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -74,7 +84,8 @@ def read_table(path: Path, *, key: str, keep: pd.Index[Any] | None = None) -> pd
         table = pa.Table.from_batches(blocks)
         _check_key(table[key], path, key)
         if keep is not None:
-            table = table.take(pa.array(np.argsort(_placed(places, keep, path, key))))
+            rows_of = _rows_of(places, keep, path, key, every=every)
+            table = table.take(pa.array(rows_of, mask=rows_of < 0))
         columns = {}
         for name in table.column_names:
             columns[name] = _column(pc, table[name], name, path)
@@ -84,7 +95,9 @@ def read_table(path: Path, *, key: str, keep: pd.Index[Any] | None = None) -> pd
     return pd.DataFrame(columns)
 
 
-def join(given: pd.DataFrame, more: pd.DataFrame, *, key: str, files: tuple[Path, Path]) -> Any:
+def join(
+    given: pd.DataFrame, more: pd.DataFrame, *, key: str, files: tuple[Path, Path]
+) -> pd.DataFrame:
     """Add the columns of a second table of the same rows; what both have must be the same.
 
     Parameters
@@ -92,29 +105,32 @@ def join(given: pd.DataFrame, more: pd.DataFrame, *, key: str, files: tuple[Path
     given, more
         Tables with equally many rows, row by row.
     key
-        Column or index of `given` that names the rows, for messages.
+        Column of `more` that names the rows; missing where it has no such row.
     files
         Where they come from, for messages.
+
+    Returns
+    -------
+    `given` with the columns that only `more` has, but for `key`.
 
     Raises
     ------
     SchemaError
         If they contradict each other.
     """
-    names = given[key] if key in given else given.index.to_series()
-    result = given.copy()
-    for name in more.columns:
+    result, is_there = given.copy(), more[key].notna().to_numpy()
+    for name in more.columns.drop(key):
         if name not in given:
             result[name] = more[name].array
             continue
-        differ = ~_same(given[name], more[name])
+        differ = is_there & ~_same(given[name], more[name])
         if differ.any():
             row = int(np.argmax(differ))
             first, second = given[name].iloc[row], more[name].iloc[row]
             msg = (
                 f"{files[0].name} and {files[1].name} contradict each other in {name!r} of "
-                f"{int(differ.sum()):,} rows: {names.iloc[row]!r} has {first!r} in the one and "
-                f"{second!r} in the other. They are not of the same release: fetch both again."
+                f"{int(differ.sum()):,} rows: {more[key].iloc[row]!r} has {first!r} in the one "
+                f"and {second!r} in the other. They are not of the same release: fetch both again."
             )
             raise SchemaError(msg, {"files": [str(file) for file in files], "column": name})
     return result
@@ -172,16 +188,21 @@ def _check_key(keys: pa.ChunkedArray, path: Path, key: str) -> None:
         raise SchemaError(msg, {"file": str(path), "column": key})
 
 
-def _placed(places: list[Any], keep: pd.Index[Any], path: Path, key: str) -> Any:
+def _rows_of(
+    places: list[Any], keep: pd.Index[Any], path: Path, key: str, *, every: bool
+) -> npt.NDArray[np.intp]:
+    """Find the row of each of `keep`, -1 where there is none."""
     placed = np.concatenate(places) if places else np.empty(0, dtype=np.intp)
-    if len(placed) != len(keep):
-        lacking = np.setdiff1d(np.arange(len(keep)), placed)
+    found = np.full(len(keep), -1, dtype=np.intp)
+    found[placed] = np.arange(len(placed))
+    lacking = np.flatnonzero(found < 0)
+    if len(lacking) and (every or len(lacking) == len(keep)):
         msg = (
             f"{path} lacks {len(lacking):,} of {len(keep):,} rows, by {key!r}: the first is "
             f"{keep[lacking[0]]!r}. It is of another release or not whole: fetch it again."
         )
         raise SchemaError(msg, {"file": str(path), "column": key, "missing": len(lacking)})
-    return placed
+    return found
 
 
 def _column(pc: Any, texts: pa.ChunkedArray, name: str, path: Path) -> Any:
