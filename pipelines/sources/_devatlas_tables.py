@@ -81,6 +81,9 @@ def read_table(
                 places.append(place[inside])
                 rows = block.filter(pa.array(inside))
             blocks.append(rows)
+        if not blocks:
+            msg = f"{path} has no rows below its header. It is not whole: fetch it again."
+            raise SchemaError(msg, {"file": str(path)})
         table = pa.Table.from_batches(blocks)
         _check_key(table[key], path, key)
         if keep is not None:
