@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-BLOCK_BYTES = 8_000_000
+BLOCK_BYTES = 2_000_000
 NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 """Texts that are the same number to everybody: neither ``007`` nor ``nan``."""
 WORDS = frozenset({"day", "development_stage", "embryo_id"})
@@ -180,9 +180,7 @@ def _blocks(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _check_key(keys: pa.ChunkedArray, path: Path, key: str) -> None:
-    import pyarrow.compute as pc
-
-    n_known = len(pc.unique(keys.drop_null()))
+    n_known = len(keys.drop_null().unique())
     if n_known != len(keys):
         msg = (
             f"{path} names {n_known:,} rows in its column {key!r}, and has {len(keys):,}: some "

@@ -215,7 +215,7 @@ def test_each_cell_has_the_stage_of_its_own_day_and_somites(mirror: Path) -> Non
         ("P0", None): "MmusDv:0000036",
     }
     table, terms = by_cell(opened(mirror, "h5ad"))
-    somites = table["n_somites"].astype(object).where(table["n_somites"].notna(), None)
+    somites = [None if n == "<NA>" else int(n) for n in table["n_somites"].astype(str)]
     pairs = list(zip(table["day"], somites, strict=True))
     assert set(pairs) == set(expected)
     assert [terms[stage] for stage in table["stage"]] == [expected[pair] for pair in pairs]
@@ -251,11 +251,9 @@ def test_curated_cells_carry_the_facts_and_the_words_of_the_authors(
     }
     assert "NMPs and spinal cord progenitors" in set(obs["author_cell_type"])
     assert "Mesoderm" in set(obs["author_major_trajectory"])
-    said = curated.decisions.set_index("field").loc["assay", "comment"]
-    assert "200 UMIs" in said
-    assert "EFO:0010550" in said
-    stages = curated.decisions.set_index("field").loc["development_stage", "comment"]
-    assert all("convention" in comment for comment in stages)
+    said = curated.decisions.groupby("field")["comment"].agg(list)
+    assert all("200 UMIs" in comment and "EFO:0010550" in comment for comment in said["assay"])
+    assert all("convention" in comment for comment in said["development_stage"])
 
 
 def test_table_without_cell_types_leaves_them_unknown(mirror: Path, tmp_path: Path) -> None:
@@ -318,7 +316,7 @@ def test_earlier_set_is_run_4_and_what_was_removed(mirror: Path) -> None:
         assert "atlas_cell_id" in earlier.derived
         here = next(earlier.matrices["X"].chunks())[1][~removed]
         there = next(run_4.matrices["X"].chunks())[1]
-        assert (here != there).nnz == 0
+        np.testing.assert_array_equal(here.toarray(), there.toarray())
 
 
 def test_earlier_set_counts_days_without_a_letter(mirror: Path) -> None:

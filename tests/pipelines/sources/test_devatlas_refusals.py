@@ -109,7 +109,7 @@ def test_tables_that_do_not_fit_a_run_are_refused(
         (lambda text: text.replace("1204 80 ", "80 1204 ", 1), SchemaError, "1,204 cells"),
         (lambda text: text[: len(text) // 2], SchemaError, "gene_count"),
         (
-            lambda text: text.replace("integer", "real").replace("\n1 2 ", "\n1 2 0.5", 1),
+            lambda text: text.replace("integer", "real").replace(" 1\n", " 0.5\n"),
             InputError,
             "gene_count",
         ),
