@@ -41,6 +41,8 @@ EMBRYOS = {
     ),
 }
 """Day, somites and sex of the embryos of each run, the same number of nuclei each."""
+EARLIER_WORDS = {"NMPs and spinal cord progenitors": "Neuromesodermal progenitors"}
+"""What the same authors called some of them before."""
 N_H5AD = 4
 N_REMOVED = 20
 """Nuclei of the earlier set that its authors removed later."""
@@ -207,7 +209,7 @@ def _write_earlier(
             "somite_number": [12] * N_REMOVED + somites,
             "embryo_sex": ["F"] * N_REMOVED + list(kept["embryo_sex"]),
             "development_stage": "8.5",
-            "celltype": [None] * N_REMOVED + list(kept["celltype_update"]),
+            "celltype": [None] * N_REMOVED + list(kept["celltype_update"].replace(EARLIER_WORDS)),
             "removed_by_low_quality_or_doublets": ["Yes"] * N_REMOVED + ["No"] * len(kept),
             "RT_group": "E8.5_test2-1",
         }

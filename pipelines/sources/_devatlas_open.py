@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
     from ._interface import SourceDataset
 
-CELL_TYPES = ("celltype_update", "celltype_udpate", "celltype")
-"""Columns of cell types, a typing mistake of the authors' among them."""
-SOMITES = ("somite_count", "somite_number")
+CELL_TYPES = ("celltype_update", "celltype_udpate")
+"""The column of cell types and a typing mistake of the authors'."""
 REMOVED = "removed_by_low_quality_or_doublets"
-QC = (
-    "The authors have left out nuclei with fewer than 200 UMIs or 100 genes or with 40% of reads "
-    "unmatched, and doublets."
+ASSAY = (
+    "all nuclei were profiled by sci-RNA-seq3; older revisions of the same nuclei in CELLxGENE "
+    "carry its predecessor, EFO:0010550. "
 )
+QC = (
+    "Of these matrices the authors have left out nuclei with fewer than 200 UMIs or 100 genes or "
+    "with 40% of reads unmatched, and doublets."
+)
+EARLIER_QC = f"What the authors later removed is marked in {REMOVED} and dropped here."
 EVIDENCE_OF = {
-    "assay": (
-        "all nuclei were profiled by sci-RNA-seq3; older revisions of the same nuclei in CELLxGENE "
-        "carry its predecessor, EFO:0010550. " + QC
-    ),
-    "disease": "embryos and newborns of wild-type mice.",
-    "tissue_type": "nuclei were taken from whole animals, none of them cultured.",
+    "disease": "an atlas of normal development.",
+    "tissue_type": "nuclei of whole animals.",
     "tissue": (
-        "whole embryos were lysed. UBERON:0000922 ends with birth: newborns are whole organisms."
+        "nuclei of whole embryos; UBERON:0000922 ends with birth, and newborns are whole organisms."
     ),
-    "sex": "embryo_sex is M or F.",
+    "sex": "embryo_sex is M for male and F for female.",
     "development_stage": EVIDENCE,
     "cell_type": "the authors' annotation, in their words.",
 }
@@ -92,7 +92,7 @@ def _open_mtx(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
     var = read_table(genes, key="gene_ID")
     _need(var, ("gene_short_name", "gene_type"), genes, "table")
     if is_earlier:
-        _need(obs, ("development_stage", SOMITES[1], "celltype", REMOVED), cells, "table")
+        _need(obs, ("development_stage", "somite_number", "celltype", REMOVED), cells, "table")
     else:
         _need(obs, ("day", "embryo_id"), cells, "table")
     for what, table, n, file in (("cells", obs, shape[0], cells), ("genes", var, shape[1], genes)):
@@ -117,7 +117,7 @@ def _describe(source: SourceFile, dataset: SourceDataset, table: Path) -> None:
     is_earlier = dataset.extra["form"] == "gse186069"
     day, prefix = ("development_stage", "E") if is_earlier else ("day", "")
     obs = source.obs
-    derived = {"n_somites": _somites(obs, table)}
+    derived = {"n_somites": _somites(obs, "somite_number" if is_earlier else "somite_count", table)}
     stage, stages = stage_labels(obs[day], derived["n_somites"], prefix=prefix, where=table.name)
     specimen, tissues = specimens(obs[day], prefix=prefix)
     if is_earlier:
@@ -147,7 +147,7 @@ def _describe(source: SourceFile, dataset: SourceDataset, table: Path) -> None:
             "tissue": tissues,
             "sex": {"F": "PATO:0000383", "M": "PATO:0000384"},
         },
-        evidence=EVIDENCE_OF,
+        evidence={**EVIDENCE_OF, "assay": ASSAY + (EARLIER_QC if is_earlier else QC)},
         gene_column="index",
     )
 
@@ -162,37 +162,34 @@ def _need(table: pd.DataFrame, names: Sequence[str], path: Path, what: str) -> N
 
 
 def _cell_types(obs: pd.DataFrame, table: Path) -> str | None:
-    """Find the column of cell types; of two, the right spelling, if they say the same."""
+    """Find the column of cell types; if it is there in both spellings, they must say the same."""
     found = [name for name in CELL_TYPES if name in obs]
-    first = {name: obs[name].astype(object) for name in found}
-    for other in found[1:]:
-        if not first[other].equals(first[found[0]].rename(other)):
-            msg = (
-                f"{table} has both {found[0]} and {other}, which are not the same. "
-                f"Remove one of the columns from it. {ASSUMED}"
-            )
-            raise SchemaError(msg, {"file": str(table), "columns": found})
-    return found[0] if found else None
+    texts = [obs[name].astype(object).rename(None) for name in found]
+    if len(texts) > 1 and not texts[0].equals(texts[1]):
+        msg = (
+            f"{table} has both {found[0]} and {found[1]}, which are not the same. "
+            f"Remove one of the columns from it. {ASSUMED}"
+        )
+        raise SchemaError(msg, {"file": str(table), "columns": found})
+    return next((name for name in (*found, "celltype") if name in obs), None)
 
 
-def _somites(obs: pd.DataFrame, table: Path) -> pd.Series[Any]:
+def _somites(obs: pd.DataFrame, name: str, table: Path) -> pd.Series[Any]:
     """Read ``12 somites``, ``12`` or nothing."""
     import pandas as pd
 
-    found = [name for name in SOMITES if name in obs]
-    if not found:
+    if name not in obs:
         return pd.Series(pd.array([pd.NA] * len(obs), dtype="Int64"), index=obs.index)
-    values = obs[found[0]]
-    codes, words = pd.factorize(values.astype(object))
+    codes, words = pd.factorize(obs[name].astype(object))
     texts = pd.Series(words, dtype=object).astype(str)
     numbers = texts.str.extract(r"^(\d{1,2})(?: somites?)?$")[0]
     wrong = texts[numbers.isna() & (texts != "NA")]
     if len(wrong):
         msg = (
-            f"{found[0]} of {table} holds {wrong.iloc[0]!r}, and was expected to hold '12 somites',"
-            f" 12 or NA. {ASSUMED}"
+            f"{name} of {table} holds {wrong.iloc[0]!r}, and was expected to hold '12 somites', "
+            f"12 or NA. {ASSUMED}"
         )
-        raise SchemaError(msg, {"file": str(table), "column": found[0], "value": wrong.iloc[0]})
+        raise SchemaError(msg, {"file": str(table), "column": name, "value": wrong.iloc[0]})
     every = pd.array([*pd.to_numeric(numbers), pd.NA], dtype="Int64")
     return pd.Series(every[codes], index=obs.index)
 

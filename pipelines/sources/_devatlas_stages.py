@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOUSE = "NCBITaxon:10090"
-PRESOMITE, FIRST_SOMITES, MORE_SOMITES = "MmusDv:0000017", "MmusDv:0000108", "MmusDv:0000109"
-SOMITES = {0: PRESOMITE, **dict.fromkeys(range(1, 5), FIRST_SOMITES)}
-SOMITES |= dict.fromkeys(range(5, 8), MORE_SOMITES)
+PRESOMITE, STAGE_12 = "MmusDv:0000017", "MmusDv:0000019"
+SOMITES = {0: PRESOMITE, **dict.fromkeys((1, 2, 3, 4), "MmusDv:0000108")}
+SOMITES |= dict.fromkeys((5, 6, 7), "MmusDv:0000109")
 """Stages that are defined by their number of somites: Theiler 11, 12a and 12b."""
 LAST_DAY_OF_FEW = 9.0
 """Days after which an embryo has more somites than those."""
@@ -96,8 +96,10 @@ def _specimen(day: str) -> str | None:
     ages = [parse_age(part) for part in day.split("-")]
     if not all(age is not None and age.unit == "day" for age in ages):
         return None
-    since = {age.since for age in ages if age is not None}
-    return {"fertilisation": "whole embryo", "birth": "whole newborn"}.get(str(since.pop()))
+    since = {str(age.since) for age in ages if age is not None}
+    if len(since) > 1:
+        return None
+    return {"fertilisation": "whole embryo", "birth": "whole newborn"}.get(since.pop())
 
 
 def _check(day: str, somites: int | None, where: str) -> None:
@@ -122,9 +124,10 @@ def _stage(day: str, somites: int | None, prefix: str) -> tuple[str, str | None]
     if None in found:
         return day, None
     covered = {stage for stage in found if stage is not None}
-    if len(ends) > 1 and somites is None and covered & {"MmusDv:0000019"}:
+    is_range = len(ends) > 1
+    if is_range and somites is None and STAGE_12 in covered:
         covered.add(PRESOMITE)
-    return counted if len(ends) > 1 and somites is not None else day, _narrowest(covered)
+    return counted if is_range and somites is not None else day, _narrowest(covered)
 
 
 def _stage_of_day(day: str) -> str | None:

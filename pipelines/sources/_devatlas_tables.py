@@ -65,7 +65,7 @@ def read_table(
 
     blocks: list[pa.RecordBatch] = []
     places = []
-    with readable(path, key):
+    with _readable(path, key):
         names = _header(path)
         if key not in names:
             msg = (
@@ -140,7 +140,7 @@ def join(
 
 
 @contextmanager
-def readable(path: Path, what: str) -> Iterator[None]:
+def _readable(path: Path, what: str) -> Iterator[None]:
     """Turn what libraries raise about a damaged table into `SchemaError`."""
     try:
         yield

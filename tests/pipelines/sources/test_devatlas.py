@@ -290,8 +290,7 @@ def test_table_of_cell_types_is_joined_to_any_form(mirror: Path, tmp_path: Path,
             key = "atlas_cell_id" if form == "gse186069" else "cell_id"
             assert set(kept["R_only"]) == {"here"}
             assert file.facts is not None
-            assert file.facts.columns["cell_type"] in kept
-            found = kept["celltype_update" if form != "mtx" else file.facts.columns["cell_type"]]
+            found = kept[file.facts.columns["cell_type"]]
             assert list(found) == list(words[kept[key]])
 
 
@@ -317,6 +316,16 @@ def test_earlier_set_is_run_4_and_what_was_removed(mirror: Path) -> None:
         here = next(earlier.matrices["X"].chunks())[1][~removed]
         there = next(run_4.matrices["X"].chunks())[1]
         np.testing.assert_array_equal(here.toarray(), there.toarray())
+
+
+def test_earlier_set_keeps_its_own_words_for_cell_types(mirror: Path) -> None:
+    (earlier,) = opened(mirror, "gse186069")
+    with earlier:
+        assert earlier.facts is not None
+        assert earlier.facts.columns["cell_type"] == "celltype"
+        assert "Neuromesodermal progenitors" in set(earlier.obs["celltype"])
+        assert earlier.obs["celltype"].isna().sum() == 20
+        assert "dropped here" in earlier.facts.evidence["assay"]
 
 
 def test_earlier_set_counts_days_without_a_letter(mirror: Path) -> None:

@@ -230,7 +230,7 @@ def test_missing_day_has_no_stage() -> None:
 
 
 def test_specimen_of_a_day_that_is_none_is_not_guessed() -> None:
-    words, terms = specimens(pd.Series(["E8.0-E8.5", "P0", "Csection_20m", None]))
+    words, terms = specimens(pd.Series(["E8.0-E8.5", "P0", "Csection_20m", None, "E18.75-P0"]))
     assert list(words.astype(object))[:2] == ["whole embryo", "whole newborn"]
-    assert list(words.isna()) == [False, False, True, True]
+    assert list(words.isna()) == [False, False, True, True, True]
     assert set(terms) == {"whole embryo", "whole newborn"}
