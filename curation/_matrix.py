@@ -70,8 +70,9 @@ class Matrix:
 
     def _bounds(self) -> list[tuple[int, int]]:
         indptr = self.rows.indptr
-        if len(indptr) != self.shape[0] + 1 or (np.diff(indptr.astype(np.int64)) < 0).any():
-            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending"
+        fits = len(indptr) == self.shape[0] + 1 and indptr[0] == 0
+        if not fits or (np.diff(indptr.astype(np.int64)) < 0).any():
+            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending from 0"
             raise ValueError(msg)
         return _cut(indptr)
 
