@@ -28,6 +28,7 @@ STYLES = {
     "revised": "green",
     "unchanged": "dim",
     "refused": "red",
+    "skipped": "dim",
     "planned": "cyan",
 }
 
