@@ -134,6 +134,7 @@ RECIPES = (
         spatial=True,
     ),
 )
+ORGANISMS = ("homo_sapiens", "mus_musculus")
 COLLECTION = "b52eb423-5d0d-4645-b217-e1c6d38b2e72"
 
 
@@ -157,8 +158,10 @@ def write_census(folder: Path, *, seed: int = 0) -> dict[str, Truth]:
     (root / "h5ads").mkdir(parents=True)
     _write_documents(folder)
     rng = np.random.default_rng(seed)
-    made = [_make(RECIPES[0], rng)]
-    made += [_make(recipe, rng, repeated=made[0]) for recipe in RECIPES[1:]]
+    genes = {name: example_genes(get_organism(name).taxon_id) for name in ORGANISMS}
+    made: list[_Made] = []
+    for recipe in RECIPES:
+        made.append(_make(recipe, genes[recipe.organism], rng, made[:1]))
     for dataset in made:
         _write_h5ad(root / "h5ads" / f"{dataset.recipe.dataset_id}.h5ad", dataset)
     paths = sorted({dataset.path for dataset in made})
@@ -179,10 +182,12 @@ class _Made:
     """One source dataset, made."""
 
     recipe: Recipe
+    every_gene: pd.DataFrame
+    """Those of the example."""
     obs: pd.DataFrame
     kinds: npt.NDArray[Any]
     counts: npt.NDArray[np.int64]
-    """Of all the genes of the example."""
+    """Of every gene."""
 
     @property
     def path(self) -> str:
@@ -193,7 +198,7 @@ class _Made:
     @property
     def genes(self) -> pd.DataFrame:
         """The genes it measured."""
-        return _genes(self.recipe.organism).iloc[self.recipe.genes]
+        return self.every_gene.iloc[self.recipe.genes]
 
     @property
     def measured(self) -> csr_matrix:
@@ -207,13 +212,17 @@ class _Made:
         return np.isin(self.obs["tissue_type"], ["tissue", "organoid"])
 
 
-def _make(recipe: Recipe, rng: np.random.Generator, *, repeated: _Made | None = None) -> _Made:
+def _make(
+    recipe: Recipe, genes: pd.DataFrame, rng: np.random.Generator, first: Sequence[_Made]
+) -> _Made:
     kinds = np.asarray(recipe.kinds, dtype=object)[np.arange(recipe.n_cells) % len(recipe.kinds)]
     counts = example_counts(kinds, N_GENES, rng)
-    if repeated is not None:
+    for repeated in first:
         kinds[: recipe.n_repeated] = repeated.kinds[: recipe.n_repeated]
         counts[: recipe.n_repeated] = repeated.counts[: recipe.n_repeated]
-    return _Made(recipe=recipe, obs=_obs(recipe, kinds), kinds=kinds, counts=counts)
+    return _Made(
+        recipe=recipe, every_gene=genes, obs=_obs(recipe, kinds), kinds=kinds, counts=counts
+    )
 
 
 def _obs(recipe: Recipe, kinds: npt.NDArray[Any]) -> pd.DataFrame:
@@ -226,7 +235,8 @@ def _obs(recipe: Recipe, kinds: npt.NDArray[Any]) -> pd.DataFrame:
     for name, values in sorted(terms.items()):
         ids = np.asarray(values, dtype=object)[rows % len(values)]
         columns[f"{name}_ontology_term_id"] = pd.Categorical(ids)
-        columns[name] = pd.Categorical([_label(text) for text in ids])
+        labels = {text: _label(text) for text in set(ids)}
+        columns[name] = pd.Categorical([labels[text] for text in ids])
     columns["donor_id"] = pd.Categorical([f"D{row % 3 + 1}" for row in rows])
     columns["suspension_type"] = pd.Categorical([recipe.suspension_type] * recipe.n_cells)
     columns["tissue_type"] = pd.Categorical(
@@ -245,10 +255,6 @@ def _label(ids: str) -> str:
         return ids
     parts = ids.split(" || ")
     return " || ".join(ontology(part.partition(":")[0]).label(part) for part in parts)
-
-
-def _genes(organism: str) -> pd.DataFrame:
-    return example_genes(get_organism(organism).taxon_id)
 
 
 def _write_h5ad(path: Path, dataset: _Made) -> None:
@@ -307,7 +313,7 @@ def _organism(path: str, made: Sequence[_Made]) -> CensusOrganism:
     obs["n_measured_vars"] = np.concatenate(
         [np.full(d.included.sum(), presence[made.index(d)].sum()) for d in inside]
     ).astype(np.int64)
-    genes = _genes(inside[0].recipe.organism)
+    genes = inside[0].every_gene
     var = pd.DataFrame(
         {
             "feature_id": genes.index.to_numpy(dtype=object),
