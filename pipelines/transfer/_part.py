@@ -68,12 +68,11 @@ class Part:
             self._file = self.path.open("r+b", buffering=0)
             self._file.seek(self.size)
             self._file.truncate()
-        rest = memoryview(chunk)
-        while rest:  # a full disk takes the first bytes of a piece
-            written = self._file.write(rest)
-            self._digests.update(rest[:written])
+        while chunk:  # a full disk takes the first bytes of a piece
+            written = self._file.write(chunk)
+            self._digests.update(chunk[:written])
             self.size += written
-            rest = rest[written:]
+            chunk = chunk[written:]
 
     def finish(self) -> None:
         """Bring the bytes to the disk."""
