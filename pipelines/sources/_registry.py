@@ -10,7 +10,9 @@ from ...errors import NotFoundError
 if TYPE_CHECKING:
     from ._interface import Source
 
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {
+    "cellxgene-census": "_census:Census",
+}
 """Name of each source, and the class: ``module:Class`` of this package."""
 
 

@@ -1,0 +1,188 @@
+"""Cells of the Census that fit a filter, written into one file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import SchemaError
+from ._census_soma import check_columns, open_census, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from ._census_release import Release
+
+ROWS = 65_536
+"""Cells that are asked for at a time; memory is bounded by the buffers, not by this."""
+STORED_CHUNK = 65_536
+"""Values that HDF5 compresses together."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Which cells, and what is said of them."""
+
+    release: Release
+    organism: str
+    """Name of the experiment."""
+    value_filter: str
+    n_cells: int
+    uns: Mapping[str, str]
+    """Title, citation and organism, for the file."""
+
+
+def write_slice(
+    path: Path, wanted: Slice, *, on_progress: Callable[[int, int | None], None] | None = None
+) -> None:
+    """Write the cells of a slice as ``.h5ad``: the same bytes each time.
+
+    Cells are in the order of the Census and called ``DATASET_ID:OBSERVATION_JOINID``. Genes that
+    no dataset of the slice has a count of are left out: whether they were measured is not known.
+    How many datasets measured each of the others is in ``var["n_datasets"]``.
+
+    Parameters
+    ----------
+    path
+        A new file.
+    wanted
+        The slice.
+    on_progress
+        Called with the bytes written so far.
+
+    Raises
+    ------
+    SchemaError
+        If tables of the Census contradict each other.
+    NotFoundError, TransferError
+        If the store cannot be read.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    with open_census(wanted.release) as census, h5py.File(path, "w") as file:
+        experiment = census["census_data"][wanted.organism]
+        obs = _obs(experiment.obs, wanted)
+        var, columns = _var(census, experiment.ms["RNA"], obs)
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        _write_counts(file, experiment.ms["RNA"].X["raw"], obs, columns, on_progress)
+        write_elem(file, "obs", obs)
+        write_elem(file, "var", var)
+        write_elem(file, "uns", {**wanted.uns, "value_filter": wanted.value_filter})
+        for group in ("layers", "obsm", "varm", "obsp", "varp"):
+            write_elem(file, group, {})
+    logger.info(
+        "step=census_slice release=%s organism=%s cells=%d genes=%d unmeasured=%d",
+        *(wanted.release.build, wanted.organism, len(obs), len(var), (columns < 0).sum()),
+    )
+
+
+def _obs(stored: Any, wanted: Slice) -> pd.DataFrame:
+    import pandas as pd
+
+    found = stored.read(value_filter=wanted.value_filter or None).concat().to_pandas()
+    obs: pd.DataFrame = found.sort_values("soma_joinid", ignore_index=True)
+    if len(obs) != wanted.n_cells or obs["soma_joinid"].duplicated().any():
+        msg = (
+            f"{stored.uri} has {len(obs):,} cells where {wanted.value_filter or 'any'}, but had "
+            f"{wanted.n_cells:,} when it was listed. List the source again."
+        )
+        raise SchemaError(msg, {"file": stored.uri, "n_cells": len(obs)})
+    for name in obs.columns:
+        if isinstance(obs[name].dtype, pd.CategoricalDtype):
+            words = obs[name].cat.remove_unused_categories()
+            order = sorted(words.cat.categories)
+            obs[name] = words.cat.set_categories(pd.Index(order, dtype=object))
+    own = "observation_joinid" if "observation_joinid" in obs else "soma_joinid"
+    names = obs["dataset_id"].astype(object) + ":" + obs[own].astype(str)
+    return obs.set_index(pd.Index(names.to_numpy(dtype=object), dtype=object))
+
+
+def _var(census: Any, rna: Any, obs: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
+    """Read the genes that datasets of the slice measured, and the place of each join id."""
+    import pandas as pd
+
+    check_columns(rna.var, ["feature_id"])
+    var: pd.DataFrame = rna.var.read().concat().to_pandas().sort_values("soma_joinid")
+    datasets = table(census, "datasets", ["dataset_id"])
+    rows = datasets.loc[datasets["dataset_id"].isin(set(obs["dataset_id"])), "soma_joinid"]
+    columns = np.full(int(var["soma_joinid"].max()) + 1, -1, dtype=np.int64)
+    n_datasets = np.zeros(len(columns), dtype=np.int64)
+    presence = rna["feature_dataset_presence_matrix"]
+    for chunk in presence.read((rows.to_numpy(np.int64), slice(None))).tables():
+        is_measured = chunk["soma_data"].to_numpy()
+        n_datasets += np.bincount(
+            chunk["soma_dim_1"].to_numpy()[is_measured], minlength=len(columns)
+        )
+    var = var.assign(n_datasets=n_datasets[var["soma_joinid"]])
+    measured = var[var["n_datasets"] > 0]
+    columns[measured["soma_joinid"]] = np.arange(len(measured))
+    ids = pd.Index(measured["feature_id"].to_numpy(dtype=object), dtype=object)
+    return measured.set_index(ids), columns
+
+
+def _write_counts(
+    file: Any,
+    stored: Any,
+    obs: pd.DataFrame,
+    columns: npt.NDArray[np.int64],
+    on_progress: Callable[[int, int | None], None] | None,
+) -> None:
+    """Append values as they come, row after row."""
+    joinids, n_genes = obs["soma_joinid"].to_numpy(np.int64), int((columns >= 0).sum())
+    group = file.create_group("X")
+    group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
+    group.attrs["shape"] = np.asarray([len(joinids), n_genes], dtype=np.int64)
+    data, indices = _extendable(group, "data", "f4"), _extendable(group, "indices", "i4")
+    n_values, last = np.zeros(len(joinids), dtype=np.int64), -1
+    for start in range(0, len(joinids), ROWS):
+        asked = (joinids[start : start + ROWS], slice(None))
+        for chunk in stored.read(asked, result_order="row-major").tables():
+            rows = np.searchsorted(joinids, chunk["soma_dim_0"].to_numpy())
+            places = columns[chunk["soma_dim_1"].to_numpy()]
+            if (np.diff(rows, prepend=last) < 0).any() or (places < 0).any():
+                msg = (
+                    f"{stored.uri} has values of genes that no dataset of the cells measured, "
+                    "or its rows are not in order. Use another release or mirror."
+                )
+                raise SchemaError(msg, {"file": stored.uri, "genes": int((places < 0).sum())})
+            last = rows[-1]
+            n_values += np.bincount(rows, minlength=len(joinids))
+            _extend(data, chunk["soma_data"].to_numpy())
+            _extend(indices, places)
+            if on_progress is not None:
+                on_progress(data.id.get_storage_size() + indices.id.get_storage_size(), None)
+    if "nnz" in obs and (wrong := np.flatnonzero(n_values != obs["nnz"])).size:
+        msg = (
+            f"{stored.uri} has {n_values[wrong[0]]:,} values of cell {obs.index[wrong[0]]}, but "
+            f"nnz of obs says {obs['nnz'].iloc[wrong[0]]:,} (and {wrong.size - 1:,} cells more). "
+            "Use another release or mirror."
+        )
+        raise SchemaError(msg, {"file": stored.uri, "cells": int(wrong.size)})
+    group["indptr"] = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(n_values)])
+
+
+def _extendable(group: Any, name: str, dtype: str) -> Any:
+    return group.create_dataset(
+        name,
+        shape=(0,),
+        maxshape=(None,),
+        dtype=dtype,
+        chunks=(STORED_CHUNK,),
+        compression="lzf",
+        shuffle=True,
+    )
+
+
+def _extend(stored: Any, values: npt.NDArray[Any]) -> None:
+    n = len(stored)
+    stored.resize(n + len(values), axis=0)
+    stored[n:] = values
