@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SOURCES: dict[str, str] = {
     "cellxgene-census": "_census:Census",
+    "local": "_local:LocalSource",
 }
 """Name of each source, and the class: ``module:Class`` of this package."""
 
