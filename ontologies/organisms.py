@@ -60,6 +60,14 @@ def _chromosomes(pattern: str, n: int) -> tuple[str, ...]:
     return tuple(pattern.format(number) for number in range(1, n + 1))
 
 
+# Subspecies and crosses, by NCBI Taxonomy: published data may name them in place of the species.
+_HOUSE_MICE = (
+    *(10091, 10092, 116058, 1266728, 1385377, 1643390, 179238, 1879032, 3109569, 35531, 39442),
+    *(46456, 477815, 477816, 57486, 80274, 947985),
+)
+_CRAB_EATING_MACAQUES = (1215360, 1747270, 90386)
+_RHESUS_MACAQUES = (1449913, 1654737, 2008792)
+
 ORGANISMS: tuple[Organism, ...] = (
     _organism(9606, "Homo sapiens", "human", "ENSG", genes="homo_sapiens"),
     _organism(
@@ -68,6 +76,7 @@ ORGANISMS: tuple[Organism, ...] = (
         "mouse",
         "ENSMUSG",
         genes="mus_musculus",
+        variants=_HOUSE_MICE,
         synonyms=("house mouse",),
     ),
     _organism(
@@ -103,6 +112,7 @@ ORGANISMS: tuple[Organism, ...] = (
         "rhesus macaque",
         "ENSMMUG",
         genes="macaca_mulatta",
+        variants=_RHESUS_MACAQUES,
         synonyms=("rhesus monkey", "rhesus"),
     ),
     _organism(
@@ -111,6 +121,7 @@ ORGANISMS: tuple[Organism, ...] = (
         "crab-eating macaque",
         "ENSMFAG",
         genes="macaca_fascicularis",
+        variants=_CRAB_EATING_MACAQUES,
         synonyms=("cynomolgus macaque", "cynomolgus monkey", "long-tailed macaque"),
     ),
     _organism(
