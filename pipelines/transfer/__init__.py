@@ -1,7 +1,8 @@
-"""Files from elsewhere."""
+"""Remote files brought here: whole, verified, cached, and no further than the cache folder."""
 
 from __future__ import annotations
 
-from ._files import Fetched, RemoteFile, Stat
+from ._transfer import Transfer
+from ._values import Fetched, RemoteFile, Stat, TransferOptions
 
-__all__ = ["Fetched", "RemoteFile", "Stat"]
+__all__ = ["Fetched", "RemoteFile", "Stat", "Transfer", "TransferOptions"]
