@@ -10,7 +10,7 @@ from ...errors import NotFoundError
 if TYPE_CHECKING:
     from ._interface import Source
 
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {"cellxgene": "_cellxgene:CellxGene"}
 """Name of each source, and the class: ``module:Class`` of this package."""
 
 
