@@ -12,7 +12,7 @@ from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_an
 from ._options import CurationOptions, parse_assignments
 from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
-from ._source import SourceFile, detect_format, open_source
+from ._source import SourceFile, detect_format, is_dataset_folder, open_source
 
 __all__ = [
     "MEMORY_COLUMNS",
@@ -34,6 +34,7 @@ __all__ = [
     "decision_table",
     "detect_format",
     "find_counts",
+    "is_dataset_folder",
     "memory_of_dataset",
     "open_source",
     "parse_assignments",

@@ -74,7 +74,7 @@ def versions() -> dict[str, str]:
 
 
 def curate(
-    source: Path | SourceFile,
+    data: Path | SourceFile,
     out: Path,
     *,
     dataset: str,
@@ -91,7 +91,7 @@ def curate(
 
     Parameters
     ----------
-    source
+    data
         A file, see `open_source` for the formats; or an open one, which is closed in the end.
     out
         The ``.h5ad`` file to write. It appears when it is whole.
@@ -123,11 +123,11 @@ def curate(
     """
     options = options or CurationOptions()
     options.check()
-    path = source if isinstance(source, Path) else source.path
+    path = data if isinstance(data, Path) else data.path
     if out.exists() and out.samefile(path):
         msg = f"The curated {path} would replace its source. Name another file for it."
         raise ConflictError(msg, {"file": str(path)})
-    with open_source(path, genome=options.genome) if source is path else source as source:
+    with open_source(data, genome=options.genome) if isinstance(data, Path) else data as source:
         decided, facts = options, source.facts
         options = options if facts is None else facts.complete(options)
         matrix, verdicts = find_counts(source, layer=options.layer)

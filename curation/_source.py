@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._matrix import Matrix
 
 Format = Literal["h5ad", "zarr", "10x-h5", "10x-mtx", "parquet", "mtx"]
+ZARR_MARKS = (".zgroup", "zarr.json")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +113,7 @@ def detect_format(path: Path) -> Format:
     import h5py
 
     if path.is_dir():
-        if any((path / name).exists() for name in (".zgroup", "zarr.json")):
+        if any((path / name).exists() for name in ZARR_MARKS):
             return "zarr"
         if any((path / name).exists() for name in MATRICES):
             return "10x-mtx"
@@ -129,6 +130,12 @@ def detect_format(path: Path) -> Format:
         "Convert it to .h5ad with anndata, then try again."
     )
     raise SchemaError(msg, {"file": str(path)})
+
+
+def is_dataset_folder(path: Path) -> bool:
+    """Tell a folder that is a dataset from one that holds datasets."""
+    marks = (*ZARR_MARKS, *MATRICES)
+    return path.suffix == ".zarr" or any((path / mark).exists() for mark in marks)
 
 
 def _open(path: Path, kind: Format, genome: str | None, stack: contextlib.ExitStack) -> SourceFile:

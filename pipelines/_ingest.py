@@ -1,25 +1,30 @@
-"""Files of a user become registered, curated datasets."""
+"""Datasets of a source become registered, curated datasets."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from blake3 import blake3
 
-from ..curation import CurationOptions, content_hash, curate, versions, write_decisions
-from ..errors import ConflictError, CorpuscleError, InputError, NotFoundError
+from ..curation import CurationOptions, content_hash, versions, write_decisions
+from ..errors import ConflictError, CorpuscleError, InputError
 from ..ontologies import get_organism
 from ._answers import DATASETS, DECISIONS, is_outdated, made_by
+from ._curate_one import curate_one
 from ._memory import current_memory
+from ._raw_files import raw_files
 from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
-from ._staging import copy, staging
+from ._staging import staging
 from ._versions import code_version
+from .sources import Wanted
+from .sources._local import LocalSource
+from .sources._wanted import first_taken
 
 if TYPE_CHECKING:
     import os
@@ -27,24 +32,22 @@ if TYPE_CHECKING:
 
     from ..curation import Curated
     from ._memory import MemoryVersion
+    from .sources import Source, SourceDataset
+    from .transfer import Fetched
 
 logger = logging.getLogger(__name__)
 
 STEP = "corpuscle/ingest"
-RAW = "raw/"
-"""Prefix of the keys of files as they were given."""
-ENDINGS = (".h5ad", ".zarr", ".h5", ".hdf5")
 
-
-Status = Literal["new", "revised", "unchanged", "refused", "planned"]
+Status = Literal["new", "revised", "unchanged", "refused", "skipped", "planned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one file."""
+    """What became of one dataset."""
 
     source: str
-    """The path given."""
+    """Path or URL of its data."""
     dataset: str
     """Name of the dataset."""
     status: Status
@@ -55,7 +58,7 @@ class Outcome:
     report: dict[str, Any] | None = None
     """What curation did, see `CurationReport`."""
     error: dict[str, Any] | None = None
-    """Why it was refused: ``kind``, ``message``, ``details``."""
+    """Why it was refused or skipped: ``kind``, ``message``, ``details``."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,50 +66,16 @@ class Outcome:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def find_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """List the single-cell files among paths; in a folder, all of them, sorted by name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is told while datasets are ingested."""
 
-    Raises
-    ------
-    NotFoundError
-        If a path does not exist, or a folder holds no file we read.
-    """
-    found: list[Path] = []
-    for given in paths:
-        path = Path(given).expanduser()
-        if not path.exists():
-            msg = f"There is no file or folder {path}. Check the path."
-            raise NotFoundError(msg, {"file": str(path)})
-        if not path.is_dir() or _is_dataset_folder(path):
-            found.append(path)
-            continue
-        inside = sorted(_walk(path))
-        if not inside:
-            msg = f"{path} holds no {', '.join(ENDINGS)} and no folder with matrix.mtx."
-            raise NotFoundError(msg, {"file": str(path)})
-        found += inside
-    return list(dict.fromkeys(path.resolve() for path in found))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_dir():
-            if _is_dataset_folder(path):
-                yield path
-            else:
-                yield from _walk(path)
-        elif path.suffix in ENDINGS:
-            yield path
-
-
-def _is_dataset_folder(path: Path) -> bool:
-    marks = (".zgroup", "zarr.json", "matrix.mtx", "matrix.mtx.gz")
-    return path.suffix == ".zarr" or any((path / mark).exists() for mark in marks)
-
-
-def dataset_name(path: Path) -> str:
-    """Name of the dataset in a file: the file's name without its ending."""
-    return path.stem if path.suffix in ENDINGS else path.name
+    start: Callable[[int, int, str], None] | None = None
+    """Before each dataset: its number, how many there are, its name."""
+    cells: Callable[[int, int], None] | None = None
+    """Cells done and cells in all of the dataset at hand."""
+    bytes: Callable[[int, int | None], None] | None = None
+    """Bytes fetched and bytes in all of the dataset at hand."""
 
 
 def ingest(
@@ -115,13 +84,9 @@ def ingest(
     options: CurationOptions | None = None,
     name: str | None = None,
     dry_run: bool = False,
-    on_start: Callable[[int, int, Path], None] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Outcome]:
-    """Curate and register files one after the other.
-
-    A file that is refused costs nothing but itself. What is registered stays if the run stops, and
-    is passed over by the next, unless curators decided otherwise about its labels since.
+    """Curate and register files one after the other; see `ingest_source`.
 
     Parameters
     ----------
@@ -133,10 +98,8 @@ def ingest(
         Name of the dataset, for a single file; revises the dataset if there is one.
     dry_run
         Only tell what would be done. Files are opened and judged as far as their content hash.
-    on_start
-        Called before each file with its number, how many there are, and its path.
-    on_progress
-        Called with cells done and cells in all of the file at hand.
+    watch
+        Told about progress.
 
     Yields
     ------
@@ -149,43 +112,103 @@ def ingest(
     NotFoundError
         If a path does not exist.
     """
-    files = find_files(paths)
-    if name is not None and len(files) != 1:
-        msg = f"--name is for one file, and there are {len(files)}. Ingest that one by itself."
-        raise InputError(msg, {"files": len(files)})
-    options = options or CurationOptions()
+    source = LocalSource(paths=paths, genome=None if options is None else options.genome)
+    datasets = list(source.datasets(Wanted()))
+    if name is not None:
+        if len(datasets) != 1:
+            msg = (
+                f"--name is for one file, and there are {len(datasets)}. Ingest that one by itself."
+            )
+            raise InputError(msg, {"files": len(datasets)})
+        datasets = [replace(datasets[0], key=name, extra={**datasets[0].extra, "named": True})]
+    yield from _ingest_all(source, datasets, options or CurationOptions(), dry_run, watch)
+
+
+def ingest_source(
+    source: Source,
+    wanted: Wanted | None = None,
+    *,
+    limit: int | None = None,
+    options: CurationOptions | None = None,
+    dry_run: bool = False,
+    watch: Watch | None = None,
+) -> Iterator[Outcome]:
+    """Fetch, curate and register datasets of a source one after the other.
+
+    A dataset that is refused costs nothing but itself. What is registered stays if the run stops,
+    and is passed over by the next without being fetched, unless the source has another version of
+    it, or curators decided otherwise about its labels since.
+
+    Parameters
+    ----------
+    source
+        Where they come from.
+    wanted
+        Which of them; all by default.
+    limit
+        At most so many, besides those that are skipped.
+    options
+        What the curator decided, for all of them.
+    dry_run
+        Only tell what would be done; nothing is fetched.
+    watch
+        Told about progress.
+
+    Yields
+    ------
+    What became of each dataset.
+
+    Raises
+    ------
+    TransferError
+        If the source cannot be listed.
+    SchemaError
+        If its tables are not what they were.
+    """
+    listed = source.datasets(wanted or Wanted())
+    chosen = list(first_taken(listed, limit))
+    yield from _ingest_all(source, chosen, options or CurationOptions(), dry_run, watch)
+
+
+def _ingest_all(
+    source: Source,
+    datasets: Sequence[SourceDataset],
+    options: CurationOptions,
+    dry_run: bool,  # noqa: FBT001 - private
+    watch: Watch | None,
+) -> Iterator[Outcome]:
+    watch = watch or Watch()
     memory = current_memory()
-    seen: dict[str, Path] = {}
-    for number, path in enumerate(files):
-        if on_start is not None:
-            on_start(number, len(files), path)
-        dataset = name or dataset_name(path)
+    seen: dict[str, SourceDataset] = {}
+    for number, dataset in enumerate(datasets):
+        if watch.start is not None:
+            watch.start(number, len(datasets), dataset.title)
         started = time.perf_counter()
         try:
-            if dataset in seen:
-                msg = (
-                    f"{path} and {seen[dataset]} are both called {dataset!r}. "
-                    "Ingest one of them by itself with --name."
-                )
-                raise ConflictError(msg, {"file": str(path), "dataset": dataset})
-            seen[dataset] = path
-            outcome = _ingest_one(
-                path, dataset, options, memory, name is not None, dry_run, on_progress
-            )
+            _refuse_namesake(dataset, seen)
+            outcome = _ingest_one(source, dataset, options, memory, dry_run, watch)
         except CorpuscleError as error:
             reason = {"kind": error.kind, "message": error.message, "details": error.details}
-            outcome = Outcome(source=str(path), dataset=dataset, status="refused", error=reason)
+            outcome = _outcome(dataset, "refused", error=reason)
         seconds = time.perf_counter() - started
         logger.info(
-            "step=ingest dataset=%s status=%s seconds=%.1f", dataset, outcome.status, seconds
+            "step=ingest dataset=%s status=%s seconds=%.1f", dataset.key, outcome.status, seconds
         )
-        yield _with_seconds(outcome, seconds)
+        yield replace(outcome, seconds=round(seconds, 2))
 
 
-def _with_seconds(outcome: Outcome, seconds: float) -> Outcome:
-    from dataclasses import replace
+def _outcome(dataset: SourceDataset, status: Status, **facts: Any) -> Outcome:
+    where = dataset.files[0].url if dataset.files else dataset.id
+    return Outcome(source=where, dataset=dataset.key, status=status, **facts)
 
-    return replace(outcome, seconds=round(seconds, 2))
+
+def _refuse_namesake(dataset: SourceDataset, seen: dict[str, SourceDataset]) -> None:
+    if (other := seen.setdefault(dataset.key, dataset)) is not dataset:
+        msg = (
+            f"{dataset.files[0].url} and {other.files[0].url} are both called {dataset.key!r}. "
+            "Ingest one of them by itself with --name."
+        )
+        raise ConflictError(msg, {"file": dataset.files[0].url, "dataset": dataset.key})
 
 
 def identity(source_hash: str, dataset: str, options: CurationOptions) -> str:
@@ -196,63 +219,85 @@ def identity(source_hash: str, dataset: str, options: CurationOptions) -> str:
         "options": options.to_dict(),
         "versions": {key: value for key, value in versions().items() if key != "corpuscle"},
     }
+    return _hash(parts)
+
+
+def _content(dataset: SourceDataset) -> str:
+    """Name the content of a dataset before it is fetched: its bytes if it is here, else its version."""
+    if not dataset.version:
+        return content_hash(Path(dataset.files[0].url))
+    files = [(file.name, file.size, file.checksum) for file in dataset.files]
+    return _hash([dataset.source, dataset.id, dataset.version, files, dict(dataset.extra)])
+
+
+def _hash(parts: Any) -> str:
     return blake3(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _ingest_one(
-    path: Path,
-    dataset: str,
+    source: Source,
+    dataset: SourceDataset,
     options: CurationOptions,
     memory: MemoryVersion,
-    named: bool,  # noqa: FBT001 - private
     dry_run: bool,  # noqa: FBT001 - private
-    on_progress: Callable[[int, int], None] | None,
+    watch: Watch,
 ) -> Outcome:
-    import lamindb as ln
-
-    source_hash = content_hash(path)
-    reference = identity(source_hash, dataset, options)
-    done = _find_done(reference, dataset, memory)
+    if dataset.skip:
+        reason = {"kind": "skipped", "message": dataset.skip, "details": {}}
+        return _outcome(dataset, "skipped", error=reason)
+    reference = identity(_content(dataset), dataset.key, options)
+    done = _find_done(reference, dataset.key, memory)
     if done is not None:
-        return Outcome(source=str(path), dataset=dataset, status="unchanged", **done)
-    latest = ln.Artifact.objects.filter(key=f"{DATASETS}{dataset}.h5ad", is_latest=True).first()
-    if latest is not None and not named:
-        _refuse_other_source(path, dataset, latest)
+        return _outcome(dataset, "unchanged", **done)
+    _refuse_other_source(dataset)
     if dry_run:
-        return Outcome(source=str(path), dataset=dataset, status="planned")
-    with staging() as folder:
-        curated = curate(
-            path,
+        return _outcome(dataset, "planned")
+    with source.fetch(dataset, on_progress=watch.bytes) as fetched, staging() as folder:
+        curated = curate_one(
+            dataset,
+            [file.path for file in fetched],
             folder / "curated.h5ad",
-            dataset=dataset,
-            source_hash=source_hash,
+            source_hash=_hash_of(fetched),
             options=options,
             memory=memory.by_field(),
             memory_version=memory.version,
-            progress=on_progress,
+            progress=watch.cells,
         )
-        copy(path, folder / "raw")
-        write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset)
+        write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset.key)
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
         if memory.uid:
             reference = f"{reference}/{memory.uid}"
         run = _registration(
-            path, curated, folder, reference=reference, options=options, memory=memory
+            source,
+            dataset,
+            fetched,
+            curated,
+            folder,
+            reference=reference,
+            options=options,
+            memory=memory,
         )
         ((registered, _),) = register([run])
     new: Status = "new" if registered.version == "1" else "revised"
-    return Outcome(
-        source=str(path),
-        dataset=dataset,
-        status=new if registered.new else "unchanged",
+    return _outcome(
+        dataset,
+        new if registered.new else "unchanged",
         version=registered.version,
         uid=registered.uid,
         report=curated.report.to_dict(),
     )
 
 
+def _hash_of(fetched: Sequence[Fetched]) -> str:
+    """Name the content of some files: its hash if it is one."""
+    hashes = [file.hash for file in fetched]
+    return hashes[0] if len(hashes) == 1 else _hash(hashes)
+
+
 def _registration(
-    path: Path,
+    source: Source,
+    dataset: SourceDataset,
+    fetched: Sequence[Fetched],
     curated: Curated,
     folder: Path,
     *,
@@ -260,19 +305,10 @@ def _registration(
     options: CurationOptions,
     memory: MemoryVersion,
 ) -> NewRun:
-    """Describe what goes into the registry for one curated file."""
+    """Describe what goes into the registry for one curated dataset."""
     report = curated.report
-    dataset = report.dataset
-    raw_name = path.name if dataset == dataset_name(path) else f"{dataset}{path.suffix}"
-    raw = NewFile(
-        key=f"{RAW}{raw_name}",
-        staged=folder / "raw",
-        suffix=path.suffix,
-        description=f"As given: {path.name}",
-        n_observations=report.n_cells_in,
-    )
     data = NewFile(
-        key=f"{DATASETS}{dataset}.h5ad",
+        key=f"{DATASETS}{dataset.key}.h5ad",
         staged=curated.path,
         suffix=".h5ad",
         description=f"Curated: {report.organism['name']}, {report.n_cells:,} cells",
@@ -282,15 +318,18 @@ def _registration(
         terms=curated.terms,
     )
     decisions = NewFile(
-        key=f"{DECISIONS}{dataset}.sssom.tsv",
+        key=f"{DECISIONS}{dataset.key}.sssom.tsv",
         staged=folder / "decisions.tsv",
         suffix=".tsv",
-        description=f"Mapping decisions of {dataset}",
+        description=f"Mapping decisions of {dataset.key}",
         kind="decisions",
     )
     params = {
-        "source": str(path),
+        "source": dataset.files[0].url,
         "source_hash": report.source_hash,
+        "from": _origin(source, dataset, fetched),
+        "links": list(dataset.links),
+        "aliases": list(dataset.aliases),
         "options": options.to_dict(),
         "code_version": code_version(),
         "classes": curated.classes,
@@ -302,10 +341,21 @@ def _registration(
         step=STEP,
         reference=reference,
         params=params,
-        inputs=[raw],
+        inputs=raw_files(dataset, fetched, folder, n_cells=report.n_cells_in),
         input_ids=[] if memory.id is None else [memory.id],
         outputs=[data, decisions],
     )
+
+
+def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) -> dict[str, Any]:
+    """Everything that finds the same bytes again, or tells that they are others."""
+    told = dataset.to_dict()
+    keys = ("source", "id", "version", "title", "licence", "citation", "released")
+    files = [
+        {"url": f.file.url, "size": f.size, "version": f.version, "hash": f.hash} for f in fetched
+    ]
+    asked = {"release": source.release, "mirror": source.at, "choices": source.options}
+    return {**{key: told[key] for key in keys}, **asked, "files": files}
 
 
 def _find_done(reference: str, dataset: str, memory: MemoryVersion) -> dict[str, Any] | None:
@@ -325,12 +375,19 @@ def _find_done(reference: str, dataset: str, memory: MemoryVersion) -> dict[str,
     return {"version": made.version_tag, "uid": made.uid, "report": run.params["report"]}
 
 
-def _refuse_other_source(path: Path, dataset: str, latest: Any) -> None:
+def _refuse_other_source(dataset: SourceDataset) -> None:
     """Refuse to take another file of the same name for a new version of a dataset."""
-    before = latest.run.params["source"]
-    if before != str(path):
+    import lamindb as ln
+
+    key = f"{DATASETS}{dataset.key}.h5ad"
+    latest = ln.Artifact.objects.filter(key=key, is_latest=True).select_related("run").first()
+    if latest is None or dataset.version or "named" in dataset.extra:
+        return
+    path, before = dataset.files[0].url, latest.run.params["source"]
+    if before != path:
         msg = (
-            f"Dataset {dataset!r} came from {before}, and {path} has the same name. If it is a new "
-            f"version of it, pass --name {dataset}; if it is another dataset, pass another --name."
+            f"Dataset {dataset.key!r} came from {before}, and {path} has the same name. If it is a "
+            f"new version of it, pass --name {dataset.key}; if it is another dataset, pass another "
+            "--name."
         )
-        raise ConflictError(msg, {"file": str(path), "dataset": dataset, "before": before})
+        raise ConflictError(msg, {"file": path, "dataset": dataset.key, "before": before})

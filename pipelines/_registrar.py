@@ -12,6 +12,7 @@ from ..ontologies import prefix_of
 from ._lamin import insert, transaction
 from ._seed import ensure_terms
 from ._staging import file_facts
+from ._storages import storages
 from ._versions import code_version, next_versions
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ PREFIX_REGISTRIES = {"PATO": "Phenotype", "CVCL": "CellLine"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFile:
-    """A file to register. It is moved into the storage."""
+    """A file to register. It is moved into the storage, unless it is somebody else's."""
 
     key: str
     """Name in the registry; the same key means another version of the same thing."""
     staged: Path
     """Where it is now, on the file system of the storage."""
+    at: str | None = None
+    """URL that it has and keeps; the staged copy stays where it is."""
     suffix: str
     """Ending, such as ``.h5ad``."""
     description: str
@@ -222,6 +225,7 @@ def _artifacts(
     import lamindb as ln
 
     storage = ln.Storage.objects.get(id=ln.settings.storage._id)
+    elsewhere = storages([file.at for file in files if file.at is not None])
     known = {
         (row["key"], row["hash"]): row
         for row in ln.Artifact.objects.filter(key__in={file.key for file in files}).values(
@@ -255,7 +259,8 @@ def _artifacts(
             "_hash_type": [facts[i][2] for i in new],
             "n_files": [facts[i][3] for i in new],
             "run_id": [run_ids[i] for i in new],
-            "storage_id": storage.id,
+            "storage_id": [_home(files[i], elsewhere, storage.id)[0] for i in new],
+            "_real_key": [_home(files[i], elsewhere, storage.id)[1] for i in new],
             "_key_is_virtual": True,
             "_overwrite_versions": False,
         },
@@ -272,6 +277,8 @@ def _artifacts(
             "version_tag": version.tag,
             "suffix": files[i].suffix,
         }
+        if files[i].at is not None:
+            continue
         target = root / f"{version.uid}{files[i].suffix}"
         if target.is_dir():  # left by a crash between this line and the commit
             shutil.rmtree(target)
@@ -284,12 +291,19 @@ def _artifacts(
             uid=row["uid"],
             key=file.key,
             version=row["version_tag"],
-            path=root / f"{row['uid']}{row['suffix']}",
+            path=root / f"{row['uid']}{row['suffix']}" if file.at is None else file.staged,
             new=place in fresh,
         )
         for place, file in enumerate(files)
         for row in [known[file.key, facts[place][1]]]
     ]
+
+
+def _home(
+    file: NewFile, elsewhere: Mapping[str, tuple[int, str]], own: int
+) -> tuple[int, str | None]:
+    """Storage of a file, and its name there if that is not ours to give."""
+    return (own, None) if file.at is None else elsewhere[file.at]
 
 
 def _links(

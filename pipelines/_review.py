@@ -16,8 +16,8 @@ from ..errors import LabelMappingError, NotFoundError
 from ..ontologies import DECIDED_FIELDS, ontology, vocabulary
 from ._answers import answers_now, decisions_of, is_outdated
 from ._collect import find_datasets, name_of
-from ._ingest import dataset_name
 from ._memory import current_memory
+from .sources._local import dataset_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -219,7 +219,11 @@ def ingest_commands(artifacts: Iterable[Any]) -> list[str]:
     for artifact in artifacts:
         params = artifact.run.params
         options = _flags(params["options"])
-        if dataset_name(Path(params["source"])) != name_of(artifact):
+        origin = params.get("from", {"source": "local"})
+        if origin["source"] != "local":
+            options += "".join(f" {flag} {shlex.quote(str(v))}" for flag, v in _choice(origin))
+            groups[f"{options}#{artifact.uid}"] = [origin["source"]]
+        elif dataset_name(Path(params["source"])) != name_of(artifact):
             options += f" --name {shlex.quote(name_of(artifact))}"
             groups[f"{options}#{artifact.uid}"] = [params["source"]]  # a name is for one file
         else:
@@ -228,6 +232,13 @@ def ingest_commands(artifacts: Iterable[Any]) -> list[str]:
         f"corpuscle ingest {' '.join(map(shlex.quote, sources))}{options.partition('#')[0]}"
         for options, sources in groups.items()
     ]
+
+
+def _choice(origin: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Give the options of the command line that choose a dataset of a source."""
+    yield from ((f"--{name}", origin[name]) for name in ("release", "mirror") if origin[name])
+    yield from (("--option", f"{key}={value}") for key, value in origin["choices"].items() if value)
+    yield "--id", origin["id"]
 
 
 def _flags(options: Mapping[str, Any]) -> str:

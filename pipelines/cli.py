@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 from ..errors import CorpuscleError, IntegrityError
 from ._add_orthologs import command as add_orthologs
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
+from ._ingest_cli import ingest, sources
 from ._references_cli import references
 from ._review_cli import decision, review, upgrade
 
@@ -27,6 +28,8 @@ app.command(references)
 references.command(add_orthologs, name="add-orthologs")
 references.command(upgrade)
 app.command(review)
+app.command(ingest)
+app.command(sources)
 lineage.command(decision)
 
 
@@ -106,89 +109,6 @@ def init(
     result = {"folder": str(setup.workspace.folder), "created": setup.created}
     show(result, setup_view(setup), as_json=json)
     return 0
-
-
-@app.command
-def ingest(
-    *paths: Path,
-    organism: str | None = None,
-    column: Pairs | None = None,
-    set: Pairs | None = None,
-    layer: str | None = None,
-    gene_column: str | None = None,
-    genome: str | None = None,
-    min_gene_share: float = 0.5,
-    name: str | None = None,
-    dry_run: Flag = False,
-    json: Json = False,
-    home: Path | None = None,
-) -> int:
-    """Curate files and register them: .h5ad, .zarr, 10x .h5, folders with matrix.mtx.
-
-    Nothing is guessed: what cannot be decided is reported with the option that decides it.
-    Exit code 0 if all files are registered, 1 if some were refused.
-
-    Parameters
-    ----------
-    paths
-        Files, and folders of files.
-    organism
-        Taxon id or name, for all the files. Decided from each file by default.
-    column
-        FIELD=COLUMN of obs that holds a label class, when it is called otherwise. May be repeated.
-    set
-        FIELD=LABEL that holds for every cell. May be repeated.
-    layer
-        Matrix with the raw counts, where several layers could be it.
-    gene_column
-        Column of var with the gene ids or symbols; index for the index.
-    genome
-        Genome of a 10x file of several.
-    min_gene_share
-        Least share of the features that must be genes.
-    name
-        Name of the dataset, for a single file.
-    dry_run
-        Only tell what would be done.
-    json
-        Print the outcomes as JSON.
-    home
-        The workspace.
-    """
-    from ..curation import CurationOptions, parse_assignments
-    from ..ontologies import FIELDS
-    from ._ingest import ingest as run
-    from ._lamin import connect
-    from ._show import ingest_view
-
-    options = CurationOptions(
-        organism=organism,
-        columns=parse_assignments(column or (), option="--column", fields=FIELDS),
-        constants=parse_assignments(set or (), option="--set", fields=FIELDS),
-        layer=layer,
-        gene_column=gene_column,
-        genome=genome,
-        min_gene_share=min_gene_share,
-    )
-    if not paths:
-        complain("usage", "Name at least one file or folder: corpuscle ingest PATH...")
-        return 2
-    connect(home)
-    with progress() as bar:
-        files, cells = bar.add_task("files", total=None), bar.add_task("cells", total=None)
-        done = run(
-            paths,
-            options=options,
-            name=name,
-            dry_run=dry_run,
-            on_start=lambda i, n, path: bar.update(
-                files, description=path.name, completed=i, total=n
-            ),
-            on_progress=lambda done, n: bar.update(cells, completed=done, total=n),
-        )
-        outcomes = list(done)
-    show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
-    return int(any(outcome.status == "refused" for outcome in outcomes))
 
 
 @app.command

@@ -10,7 +10,10 @@ from ...errors import NotFoundError
 if TYPE_CHECKING:
     from ._interface import Source
 
-SOURCES: dict[str, str] = {"cellxgene": "_cellxgene:CellxGene"}
+SOURCES: dict[str, str] = {
+    "cellxgene": "_cellxgene:CellxGene",
+    "local": "_local:LocalSource",
+}
 """Name of each source, and the class: ``module:Class`` of this package."""
 
 

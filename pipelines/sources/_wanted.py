@@ -12,7 +12,7 @@ from ...ontologies.ids import prefix_of
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ._interface import SourceDataset
 
@@ -110,3 +110,13 @@ def _term(word: str, name: str, taxon: str | None) -> str:
     raise LabelMappingError(
         msg, {"field": name, "label": word, "candidates": list(row["candidates"])}
     )
+
+
+def first_taken(listed: Iterable[SourceDataset], limit: int | None) -> Iterator[SourceDataset]:
+    """Give datasets until `limit` of them are to be ingested; those that are not come along."""
+    n_taken = 0
+    for dataset in listed:
+        if n_taken == limit:
+            return
+        yield dataset
+        n_taken += not dataset.skip
