@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ...curation import SourceFacts, open_source
-from ...errors import InputError
+from ...errors import InputError, SchemaError
 from ._census_list import CITATION, LICENCE, NAME, list_files, list_slices
 from ._census_release import PUBLIC, Release, find_release
 from ._census_slice import Slice, write_slice
@@ -99,11 +100,50 @@ class Census(Source):
 
     @staticmethod
     def open(dataset: SourceDataset, paths: Sequence[Path]) -> SourceFile:
-        """Open a source file or the file of a slice."""
-        source = open_source(paths[0])
-        organisms = dataset.terms["organism"]
-        source.facts = SourceFacts(
-            says=f"CELLxGENE Census {dataset.extra['release']['build']}",
-            organism=organisms[0] if len(organisms) == 1 else None,
+        """Open a source file, as one of CELLxGENE, or the file of a slice.
+
+        Raises
+        ------
+        SchemaError
+            If a file is not what it was listed as.
+        """
+        file = open_source(paths[0])
+        try:
+            return (
+                _of_slice(file, dataset)
+                if dataset.extra["form"] == "slice"
+                else _whole(file, dataset)
+            )
+        except BaseException:
+            file.__exit__()
+            raise
+
+
+def _of_slice(file: SourceFile, dataset: SourceDataset) -> SourceFile:
+    build, (organism,) = dataset.extra["release"]["build"], dataset.terms["organism"]
+    if dataset.n_cells != len(file.obs):
+        msg = (
+            f"{file.path} has {len(file.obs):,} cells, and slice {dataset.id} has "
+            f"{dataset.n_cells:,}. Fetch it again."
         )
-        return source
+        raise SchemaError(msg, {"file": str(file.path), "dataset": dataset.id})
+    facts = SourceFacts(says=f"CELLxGENE Census {build}", organism=organism, layer="X")
+    return replace(file, facts=facts)
+
+
+def _whole(file: SourceFile, dataset: SourceDataset) -> SourceFile:
+    """Check a source file as that of CELLxGENE; releases that tell less of it are believed less."""
+    from ._cellxgene_schema import CITED, schema_of, with_facts
+
+    cited = CITED["dataset version"].search(file.uns.get("citation", ""))
+    told = {
+        **dataset.extra,
+        "schema_version": dataset.extra["schema_version"] or schema_of(file)[0],
+    }
+    is_told = not dataset.version.startswith("census-")
+    version = dataset.version if is_told or cited is None else cited[1]
+    opened = with_facts(file, replace(dataset, version=version, extra=told))
+    if opened.facts is None:
+        return opened
+    says = f"CELLxGENE Census {dataset.extra['release']['build']}; {opened.facts.says}"
+    return replace(opened, facts=replace(opened.facts, says=says))

@@ -63,15 +63,18 @@ def list_files(census: Any, release: Release, wanted: Wanted) -> list[SourceData
             f"not list (first: {unknown[0]}). Use another release or mirror."
         )
         raise SchemaError(msg, {"file": census.uri, "datasets": unknown})
+    summary = table(census, "summary", ["label", "value"])
+    stated = dict(zip(summary["label"], summary["value"], strict=True))
+    schema = str(stated.get("dataset_schema_version", ""))
     return [
-        _file(row, release, cells.get(row["dataset_id"], []))
+        _file(row, release, cells.get(row["dataset_id"], []), schema=schema)
         for row in rows.sort_values("dataset_id").to_dict("records")
         if wanted.has_id(row["dataset_id"])
     ]
 
 
 def _file(
-    row: Mapping[str, Any], release: Release, cells: list[tuple[str, Cells]]
+    row: Mapping[str, Any], release: Release, cells: list[tuple[str, Cells]], *, schema: str
 ) -> SourceDataset:
     dataset_id, path = str(row["dataset_id"]), str(row["dataset_h5ad_path"])
     if not H5AD.fullmatch(path):
@@ -96,7 +99,15 @@ def _file(
             f"cellxgene:collection:{row['collection_id']}",
         ),
         skip="" if cells else f"Census {release.build} lists it and has no cell of it.",
-        extra={"form": "h5ad", "release": asdict(release)},
+        extra={
+            "form": "h5ad",
+            "release": asdict(release),
+            "schema_version": schema,
+            "collection_id": row["collection_id"],
+            "raw_data_location": None,  # this and what follows is told by another service only
+            "primary_cell_count": None,
+            "assets_left_out": [],
+        },
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._interface import Source
 
 SOURCES: dict[str, str] = {
+    "cellxgene": "_cellxgene:CellxGene",
     "cellxgene-census": "_census:Census",
     "local": "_local:LocalSource",
 }

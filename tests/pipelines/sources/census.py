@@ -42,7 +42,9 @@ def read(folder: Path, organism: str, value_filter: str | None) -> AnnData:
         return cellxgene_census.get_anndata(census, organism, obs_value_filter=value_filter)
 
 
-def source(folder: Path | str, cache: Path, *, release: str | None = None, **options: str) -> Source:
+def source(
+    folder: Path | str, cache: Path, *, release: str | None = None, **options: str
+) -> Source:
     """Make the source."""
     found = get_source("cellxgene-census")
     return found(Transfer(cache=cache), at=str(folder), release=release, options=options)
