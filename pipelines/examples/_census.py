@@ -310,6 +310,8 @@ def _organism(path: str, made: Sequence[_Made]) -> CensusOrganism:
     obs["raw_sum"] = counts.sum(axis=1).astype(np.float64)
     obs["nnz"] = n_values
     obs["raw_mean_nnz"] = obs["raw_sum"] / np.maximum(n_values, 1)
+    squares = (counts**2).sum(axis=1) / np.maximum(n_values, 1)
+    obs["raw_variance_nnz"] = squares - obs["raw_mean_nnz"] ** 2
     obs["n_measured_vars"] = np.concatenate(
         [np.full(d.included.sum(), presence[made.index(d)].sum()) for d in inside]
     ).astype(np.int64)
@@ -382,7 +384,7 @@ def _write_documents(folder: Path) -> None:
         places = {
             kind: {
                 "uri": f"s3://cellxgene-data-public/cell-census/{build}/{kind}/",
-                "relative_uri": f"/cell-census/{build}/{kind}/",
+                "relative_uri": f"cell-census/{build}/{kind}/",
                 "s3_region": "us-west-2",
             }
             for kind in ("soma", "h5ads")

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ...errors import InputError, NotFoundError, SchemaError
 
@@ -143,9 +144,9 @@ def _resolve(
     if not isinstance(place, dict):
         raise _odd(where, f"{kind} of {name!r}", place, "uri and relative_uri")
     if relative := place.get("relative_uri"):
-        base = str(mirror["base_uri"])
-        uri = f"{base if base.endswith('/') else f'{base}/'}{str(relative).lstrip('/')}"
-        region = mirror.get("region")
+        base = urlsplit(str(mirror["base_uri"]))
+        path = urljoin(base.path, str(relative))  # as the publisher's own package joins them
+        uri, region = urlunsplit((base.scheme, base.netloc, path, "", "")), mirror.get("region")
     else:
         uri, region = _text(place, "uri", where, f"{kind} of {name!r}"), place.get("s3_region")
     return f"{uri.rstrip('/')}/", region

@@ -24,6 +24,7 @@ ROWS = 65_536
 """Cells that are asked for at a time; memory is bounded by the buffers, not by this."""
 STORED_CHUNK = 65_536
 """Values that HDF5 compresses together."""
+PIECE = 16 * STORED_CHUNK
 logger = logging.getLogger(__name__)
 
 
@@ -141,7 +142,7 @@ def _write_counts(
     group = file.create_group("X")
     group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
     group.attrs["shape"] = np.asarray([len(joinids), n_genes], dtype=np.int64)
-    data, indices = _extendable(group, "data", "f4"), _extendable(group, "indices", "i4")
+    values = _Growing(group, {"data": "f4", "indices": "i4"})
     n_values, last = np.zeros(len(joinids), dtype=np.int64), -1
     for start in range(0, len(joinids), ROWS):
         asked = (joinids[start : start + ROWS], slice(None))
@@ -156,10 +157,10 @@ def _write_counts(
                 raise SchemaError(msg, {"file": stored.uri, "genes": int((places < 0).sum())})
             last = rows[-1]
             n_values += np.bincount(rows, minlength=len(joinids))
-            _extend(data, chunk["soma_data"].to_numpy())
-            _extend(indices, places)
+            n_bytes = values.add({"data": chunk["soma_data"].to_numpy(), "indices": places})
             if on_progress is not None:
-                on_progress(data.id.get_storage_size() + indices.id.get_storage_size(), None)
+                on_progress(n_bytes, None)
+    values.add({}, last=True)
     if "nnz" in obs and (wrong := np.flatnonzero(n_values != obs["nnz"])).size:
         msg = (
             f"{stored.uri} has {n_values[wrong[0]]:,} values of cell {obs.index[wrong[0]]}, but "
@@ -170,19 +171,35 @@ def _write_counts(
     group["indptr"] = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(n_values)])
 
 
-def _extendable(group: Any, name: str, dtype: str) -> Any:
-    return group.create_dataset(
-        name,
-        shape=(0,),
-        maxshape=(None,),
-        dtype=dtype,
-        chunks=(STORED_CHUNK,),
-        compression="lzf",
-        shuffle=True,
-    )
+class _Growing:
+    """Arrays that grow by pieces of one size, so that bytes do not depend on how values come."""
 
+    def __init__(self, group: Any, types: Mapping[str, str]) -> None:
+        self.pending = {name: np.zeros(0, dtype=kind) for name, kind in types.items()}
+        self.stored = {
+            name: group.create_dataset(
+                name,
+                shape=(0,),
+                maxshape=(None,),
+                dtype=kind,
+                chunks=(STORED_CHUNK,),
+                compression="lzf",
+                shuffle=True,
+            )
+            for name, kind in types.items()
+        }
 
-def _extend(stored: Any, values: npt.NDArray[Any]) -> None:
-    n = len(stored)
-    stored.resize(n + len(values), axis=0)
-    stored[n:] = values
+    def add(self, values: Mapping[str, npt.NDArray[Any]], *, last: bool = False) -> int:
+        """Append values to each array, and give the bytes that are stored."""
+        for name, new in values.items():
+            kind = self.pending[name].dtype
+            self.pending[name] = np.concatenate([self.pending[name], new.astype(kind)])
+        n = min(map(len, self.pending.values()))
+        n = n if last else n // PIECE * PIECE
+        for start in range(0, n, PIECE):
+            for name, stored in self.stored.items():
+                piece = self.pending[name][start : min(start + PIECE, n)]
+                stored.resize(len(stored) + len(piece), axis=0)
+                stored[-len(piece) :] = piece
+        self.pending = {name: rest[n:] for name, rest in self.pending.items()}
+        return sum(stored.id.get_storage_size() for stored in self.stored.values())

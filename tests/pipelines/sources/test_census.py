@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 # a fixture
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 import pytest
 from scipy import sparse
 
-from corpuscle.pipelines.examples._census import write_census
 from corpuscle.pipelines.examples._cells import Truth
+from corpuscle.pipelines.examples._census import write_census
 from corpuscle.pipelines.sources import Wanted
 
 from .census import read
