@@ -239,9 +239,7 @@ class GcsHandler(Handler):
     def do_POST(self) -> None:
         """Exchange the assertion of a service account for a token."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer(
-            {"access_token": self.server.token, "expires_in": 3600, "token_type": "Bearer"}
-        )
+        self.answer({"access_token": self.server.token, "expires_in": 3600, "token_type": "Bearer"})
 
     def list_objects(self, bucket: str, query: dict[str, str]) -> None:
         below = sorted(

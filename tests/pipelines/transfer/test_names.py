@@ -38,9 +38,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_no_name_leaves_the_cache(
-    web: Server, transfer: Transfer, cache: Path, name: str
-) -> None:
+def test_no_name_leaves_the_cache(web: Server, transfer: Transfer, cache: Path, name: str) -> None:
     web.put("a.bin", b"abc")
     with transfer.fetch([RemoteFile(url=f"{web.url}/a.bin", name=name)]) as (fetched,):
         assert fetched.path.resolve().parent.parent == (cache / "entries").resolve()
