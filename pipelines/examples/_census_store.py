@@ -58,7 +58,8 @@ def write_store(
         arrays[f"{path}/ms/RNA/X/raw"] = organism.counts
         arrays[f"{path}/ms/RNA/X/normalized"] = _normalized(organism.counts)
         arrays[f"{path}/ms/RNA/feature_dataset_presence_matrix"] = organism.presence
-    with tiledbsoma.Collection.create(str(folder)) as census:
+    root: Any = tiledbsoma.Collection.create(str(folder))
+    with root as census:
         for name in ("census_info", "census_data", "census_spatial_sequencing"):
             census.add_new_collection(name)
         for path in organisms:

@@ -74,7 +74,7 @@ def list_files(census: Any, release: Release, wanted: Wanted) -> list[SourceData
 
 
 def _file(
-    row: Mapping[str, Any], release: Release, cells: list[tuple[str, Cells]], *, schema: str
+    row: Mapping[Any, Any], release: Release, cells: list[tuple[str, Cells]], *, schema: str
 ) -> SourceDataset:
     dataset_id, path = str(row["dataset_id"]), str(row["dataset_h5ad_path"])
     if not H5AD.fullmatch(path):

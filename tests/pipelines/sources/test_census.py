@@ -61,10 +61,10 @@ class TestCensusSlices(Conformance):
     def test_over_http_it_is_the_same(
         self,
         example: tuple[Path, dict[str, Truth]],
-        source: Source,
         listed: list[SourceDataset],
         tmp_path: Path,
     ) -> None:
+        source = self.make(str(example[0]), tmp_path / "local")
         with serving(example[0]) as url:
             remote = self.make(url, tmp_path / "http")
             assert list(remote.datasets(Wanted())) == listed

@@ -361,7 +361,7 @@ def test_a_slice_is_called_alike_in_every_build_and_its_version_tells_the_build(
 
 def test_other_filters_make_other_slices(folder: Path, tmp_path: Path) -> None:
     asked = [{}, {"cells": "all"}, {"where": "sex == 'male'"}]
-    ids = [d.id for options in asked for d in slices(folder, tmp_path, **options)[1]]
+    ids = [d.id for options in asked for d in slices(folder, tmp_path, None, **options)[1]]
     ids += [d.id for d in slices(folder, tmp_path, Wanted(terms={"disease": (COVID,)}))[1]]
     assert len(set(ids)) == len(ids) == 7
 
