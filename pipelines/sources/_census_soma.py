@@ -231,13 +231,12 @@ def cell_filter(obs: Any, wanted: Wanted, *, cells: str, where: str) -> str | No
 def _values(obs: Any, column: str) -> set[str]:
     """Values of a column: from its dictionary if it has one, else all of it is read."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if pa.types.is_dictionary(obs.schema.field(column).type):
         return set(obs.get_enumeration_values([column])[column].to_pylist())
     found: set[str] = set()
     for chunk in obs.read(column_names=[column]):
-        found |= set(pc.unique(chunk[column]).to_pylist())
+        found |= set(chunk[column].unique().to_pylist())
     return found
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from anndata import AnnData
-
     from corpuscle.pipelines.sources import Source
 
 
@@ -33,7 +31,7 @@ def opened(folder: Path) -> Iterator[Any]:
         yield census
 
 
-def read(folder: Path, organism: str, value_filter: str | None) -> AnnData:
+def read(folder: Path, organism: str, value_filter: str | None) -> Any:
     """Let the package read cells."""
     import cellxgene_census
 
