@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from ._census_release import Release
 
-VALUES = 4_000_000
-"""Counts that are read at a time: 80 MB, and as much again while they are sorted."""
+VALUES = 2_000_000
+"""Counts that are read at a time: 40 MB, and as much again while they are sorted."""
 PER_CELL = 4_000
 """Counts of a cell, where a release does not tell them."""
 STORED_CHUNK = 65_536

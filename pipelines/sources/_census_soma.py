@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._census_release import Release
     from ._wanted import Wanted
 
-BUFFER_BYTES = 64 * 2**20
+BUFFER_BYTES = 32 * 2**20
 """Of each column that is read at a time; the package's own default is 1 GiB."""
 TERMS = {name: f"{name}_ontology_term_id" for name in FIELDS}
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from corpuscle.errors import CorpuscleError, InputError, NotFoundError, SchemaError
-from corpuscle.pipelines.examples._census import BUILD, RECIPES, write_census
+from corpuscle.pipelines.examples._census import write_census
+from corpuscle.pipelines.examples._census_recipes import BUILD, RECIPES
 from corpuscle.pipelines.examples._census_store import _arrow
 from corpuscle.pipelines.sources import Wanted
 
