@@ -25,6 +25,7 @@ from ._versions import code_version
 from .sources import Wanted
 from .sources._local import LocalSource
 from .sources._wanted import first_taken
+from .transfer import public_url
 
 if TYPE_CHECKING:
     import os
@@ -198,7 +199,7 @@ def _ingest_all(
 
 
 def _outcome(dataset: SourceDataset, status: Status, **facts: Any) -> Outcome:
-    where = dataset.files[0].url if dataset.files else dataset.id
+    where = public_url(dataset.files[0].url) if dataset.files else dataset.id
     return Outcome(source=where, dataset=dataset.key, status=status, **facts)
 
 
@@ -325,7 +326,7 @@ def _registration(
         kind="decisions",
     )
     params = {
-        "source": dataset.files[0].url,
+        "source": public_url(dataset.files[0].url),
         "source_hash": report.source_hash,
         "from": _origin(source, dataset, fetched),
         "links": list(dataset.links),
@@ -352,9 +353,14 @@ def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) 
     told = dataset.to_dict()
     keys = ("source", "id", "version", "title", "licence", "citation", "released")
     files = [
-        {"url": f.file.url, "size": f.size, "version": f.version, "hash": f.hash} for f in fetched
+        {"url": public_url(f.file.url), "size": f.size, "version": f.version, "hash": f.hash}
+        for f in fetched
     ]
-    asked = {"release": source.release, "mirror": source.at, "choices": source.options}
+    asked = {
+        "release": source.release,
+        "mirror": None if source.at is None else public_url(source.at),
+        "choices": source.options,
+    }
     return {**{key: told[key] for key in keys}, **asked, "files": files}
 
 

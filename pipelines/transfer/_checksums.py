@@ -107,5 +107,5 @@ def _new(algorithm: str) -> _Hash:
     if algorithm == "crc32c":
         import google_crc32c
 
-        return google_crc32c.Checksum()  # type: ignore[no-any-return]
+        return google_crc32c.Checksum()  # type: ignore[no-untyped-call]
     return hashlib.new(algorithm, usedforsecurity=False)

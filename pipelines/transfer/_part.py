@@ -47,6 +47,7 @@ class Part:
         except (OSError, ValueError, TypeError):
             return
         if note.version == version != "" and (note.size is None or size <= note.size):
+            os.utime(self.path)  # it is not stale any more
             self._digests.reset()
             self._digests.read(self.path)
             self.note, self.size = note, size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,6 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-Make = "Callable[..., Transfer]"
-
-
 @pytest.fixture
 def make(cache: Path) -> Callable[..., Transfer]:
     """Make a transfer; unknown options are those of `TransferOptions`."""
@@ -67,3 +65,30 @@ def make(cache: Path) -> Callable[..., Transfer]:
 @pytest.fixture
 def transfer(make: Callable[..., Transfer]) -> Transfer:
     return make()
+
+
+@pytest.fixture
+def google_account(gcs: GcsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Token that the account in the environment gets."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    account = {
+        "type": "service_account",
+        "project_id": "my-project",
+        "private_key_id": "1",
+        "private_key": key.decode(),
+        "client_email": "reader@my-project.example.org",
+        "client_id": "1",
+        "token_uri": f"{gcs.url}/token",
+    }
+    path = tmp_path / "account.json"
+    path.write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    gcs.token = "ya29.t0ken-of-the-account"
+    return gcs.token

@@ -39,8 +39,8 @@ class Page:
     """Status and headers of the first answers."""
     headers: dict[str, str | None] = field(default_factory=dict)
     """Lies: put in place of the right ones, or left out."""
-    head: bool = True
-    """Whether HEAD is allowed."""
+    head: int = 200
+    """Status of answers to HEAD."""
     pause_s: float = 0.0
     """Wait after each 16 KiB."""
     before: Callable[[Page], None] | None = None
@@ -56,12 +56,12 @@ class Page:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_HEAD(self) -> None:
         page = self.server.page(self.path)
-        if page is None or not page.head:
-            self.refuse(404 if page is None else 405, {})
+        if page is None or page.head != 200:
+            self.refuse(404 if page is None else page.head, {})
             return
         self.start(200, page, {"Content-Length": str(len(page.content))})
 
@@ -70,13 +70,16 @@ class Handler(BaseHTTPRequestHandler):
         if page is None:
             self.refuse(404, {})
             return
-        page.gets.append({"path": self.path, **dict(self.headers)})
+        page.gets.append(self.told())
         if page.before:
             page.before(page)
         if page.refusals:
             self.refuse(*page.refusals.pop(0))
             return
         self.give(page)
+
+    def told(self) -> dict[str, str]:
+        return {"path": self.path, **{name.title(): text for name, text in self.headers.items()}}
 
     def give(self, page: Page) -> None:
         content, first = page.content, 0
@@ -179,7 +182,7 @@ class GcsObject(Page):
     """Made of several: has no MD5."""
 
     def describe(self, bucket: str, name: str) -> dict[str, Any]:
-        crc = google_crc32c.Checksum(self.content).digest()
+        crc = google_crc32c.value(self.content).to_bytes(4, "big")
         facts = {
             "kind": "storage#object",
             "name": name,
@@ -199,7 +202,7 @@ class GcsObject(Page):
 class GcsHandler(Handler):
     """The part of the JSON protocol that reads objects."""
 
-    server: GcsServer
+    server: GcsServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -229,11 +232,11 @@ class GcsHandler(Handler):
         elif query.get("ifGenerationMatch") not in {None, str(page.generation)}:
             self.fail(412, "At least one of the pre-conditions you specified did not hold.")
         else:
-            page.gets.append({"path": self.path, **dict(self.headers)})
+            page.gets.append(self.told())
             if page.before:
                 page.before(page)
             page.etag = f"CK{page.generation}EAE="
-            page.headers = {"X-Goog-Generation": str(page.generation), **page.headers}
+            page.headers = {**page.headers, "X-Goog-Generation": str(page.generation)}
             self.give(page)
 
     def do_POST(self) -> None:
