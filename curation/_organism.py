@@ -107,7 +107,9 @@ def decide_organism(
     same = np.isin(cells.taxa, [stated.taxon_id]) | (cells.taxa == None)  # noqa: E711 # each entry
     if cells.taxon_ids:
         same &= ~cells.unknown
-    reason = f"stated in {method}; {evidence.reason}"
+    said = source.uns.get(KEYS[0], stated.taxon_id) if method == "uns" else stated.taxon_id
+    words = "" if said == stated.taxon_id else f" as {said}"
+    reason = f"stated in {method}{words}; {evidence.reason}"
     return OrganismDecision(organism=stated, method=method, reason=reason, dropped=~same)
 
 

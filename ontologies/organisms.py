@@ -60,6 +60,37 @@ def _chromosomes(pattern: str, n: int) -> tuple[str, ...]:
     return tuple(pattern.format(number) for number in range(1, n + 1))
 
 
+# Subspecies and crosses, by NCBI Taxonomy: published data may name them in place of the species.
+_HOUSE_MICE = {
+    10091: "Mus musculus castaneus",
+    10092: "Mus musculus domesticus",
+    116058: "Mus musculus brevirostris",
+    1266728: "Mus musculus domesticus x M. m. molossinus",
+    1385377: "Mus musculus gansuensis",
+    1643390: "Mus musculus helgolandicus",
+    179238: "Mus musculus homourus",
+    1879032: "Mus musculus isatissus",
+    3109569: "Mus musculus domesticus x Mus musculus castaneus",
+    35531: "Mus musculus bactrianus",
+    39442: "Mus musculus musculus",
+    46456: "Mus musculus wagneri",
+    477815: "Mus musculus musculus x M. m. domesticus",
+    477816: "Mus musculus musculus x Mus musculus castaneus",
+    57486: "Mus musculus molossinus",
+    80274: "Mus musculus gentilulus",
+    947985: "Mus musculus albula",
+}
+_CRAB_EATING_MACAQUES = {
+    1215360: "Macaca fascicularis fascicularis",
+    1747270: "Macaca fascicularis aureus",
+    90386: "Macaca fascicularis philippinensis",
+}
+_RHESUS_MACAQUES = {
+    1449913: "Macaca mulatta lasiotus",
+    1654737: "Macaca mulatta brevicaudus",
+    2008792: "Macaca mulatta vestita",
+}
+
 ORGANISMS: tuple[Organism, ...] = (
     _organism(9606, "Homo sapiens", "human", "ENSG", genes="homo_sapiens"),
     _organism(
@@ -68,7 +99,8 @@ ORGANISMS: tuple[Organism, ...] = (
         "mouse",
         "ENSMUSG",
         genes="mus_musculus",
-        synonyms=("house mouse",),
+        variants=tuple(_HOUSE_MICE),
+        synonyms=("house mouse", *_HOUSE_MICE.values()),
     ),
     _organism(
         10116,
@@ -103,7 +135,8 @@ ORGANISMS: tuple[Organism, ...] = (
         "rhesus macaque",
         "ENSMMUG",
         genes="macaca_mulatta",
-        synonyms=("rhesus monkey", "rhesus"),
+        variants=tuple(_RHESUS_MACAQUES),
+        synonyms=("rhesus monkey", "rhesus", *_RHESUS_MACAQUES.values()),
     ),
     _organism(
         9541,
@@ -111,7 +144,11 @@ ORGANISMS: tuple[Organism, ...] = (
         "crab-eating macaque",
         "ENSMFAG",
         genes="macaca_fascicularis",
-        synonyms=("cynomolgus macaque", "cynomolgus monkey", "long-tailed macaque"),
+        variants=tuple(_CRAB_EATING_MACAQUES),
+        synonyms=(
+            *("cynomolgus macaque", "cynomolgus monkey", "long-tailed macaque"),
+            *_CRAB_EATING_MACAQUES.values(),
+        ),
     ),
     _organism(
         9483,

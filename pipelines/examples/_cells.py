@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,11 @@ def example_genes(taxon: str, n_genes: int = N_GENES) -> pd.DataFrame:
     -------
     Rows of `gene_table`: indexed by id, with ``symbol`` and ``biotype``.
     """
+    return _example_genes(taxon, n_genes).copy()
+
+
+@cache
+def _example_genes(taxon: str, n_genes: int) -> pd.DataFrame:
     table = gene_table(taxon)
     table = table[(table["biotype"] == "protein_coding") & table["symbol"].notna()]
     unique = table[~table["symbol"].duplicated(keep=False)]

@@ -85,14 +85,13 @@ class Wanted:
         if self.organism is not None:
             asked["organism"] = (self.organism,)
         return all(
-            any(
-                _is_below(term, wanted) for term in dataset.terms.get(name, ()) for wanted in any_of
-            )
+            any(is_below(term, wanted) for term in dataset.terms.get(name, ()) for wanted in any_of)
             for name, any_of in asked.items()
         )
 
 
-def _is_below(term: str, wanted: str) -> bool:
+def is_below(term: str, wanted: str) -> bool:
+    """Tell whether a term is another one, or below it."""
     if term == wanted:
         return True
     if prefix_of(term) != prefix_of(wanted) or prefix_of(term) == "NCBITaxon":

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...curation import content_hash
 from ...errors import InputError, TransferError
 from . import _local
 from ._cache import Cache
@@ -188,6 +189,45 @@ class Transfer:
         with cache.session() if cache else contextlib.nullcontext("") as session:
             tasks = [partial(one, number, cache, session) for number in range(len(files))]
             yield run_all(tasks, jobs=self._jobs, stop=stop, beat=beat)
+
+    @contextlib.contextmanager
+    def make(
+        self, file: RemoteFile, write: Callable[[Path], None], *, version: str
+    ) -> Iterator[Fetched]:
+        """Keep a file in the cache that is written here, from what is at its URL.
+
+        Parameters
+        ----------
+        file
+            The URL, and the name of the file.
+        write
+            Called with the path to write to, if the cache does not have the file.
+        version
+            Another one whenever the content is another.
+
+        Yields
+        ------
+        The file, which stays at least until the context ends.
+        """
+        key, cache = identity(f"{file.url}#{file.name}"), self._cache()
+        with cache.session() as session:
+            with cache.writing(key, threading.Event()) as path:
+                entry = cache.get(key, version, name=file.name, session=session)
+                if entry is None:
+                    cache.make_room(0)
+                    write(path)
+                    entry = cache.add(
+                        key,
+                        version,
+                        part=path,
+                        name=file.name,
+                        hash_=content_hash(path),
+                        checksum="",
+                        session=session,
+                    )
+            yield Fetched(
+                path=entry.path, file=file, size=entry.size, version=version, hash=entry.hash
+            )
 
     def stat(self, url: str) -> Stat:
         """Describe a file.

@@ -33,6 +33,9 @@ def test_mouse_is_known_by_all_its_names(text: str) -> None:
         ("Gorilla gorilla", "NCBITaxon:9595"),
         ("NCBITaxon:4530", "NCBITaxon:39947"),
         ("Oryza sativa", "NCBITaxon:39947"),
+        ("NCBITaxon:10092", "NCBITaxon:10090"),
+        ("NCBITaxon:1747270", "NCBITaxon:9541"),
+        ("NCBITaxon:1449913", "NCBITaxon:9544"),
     ],
 )
 def test_variant_leads_to_the_taxon_we_label_with(variant: str, taxon: str) -> None:

@@ -219,11 +219,13 @@ class Conformance:
         with pytest.raises(CorpuscleError, match="nowhere"):
             list(source.datasets(Wanted()))
 
-    def test_unknown_releases_and_choices_are_refused(self, tmp_path: Path) -> None:
+    def test_unknown_releases_and_choices_are_refused(
+        self, example: tuple[Path, dict[str, Truth]], tmp_path: Path
+    ) -> None:
         with pytest.raises(NotFoundError, match="1999-01-01"):
-            self.make(str(tmp_path), tmp_path / "cache", release="1999-01-01")
+            list(self.make(str(example[0]), tmp_path, release="1999-01-01").datasets(Wanted()))
         with pytest.raises(InputError, match="colour"):
-            self.make(str(tmp_path), tmp_path / "cache", options={"colour": "red"})
+            self.make(str(example[0]), tmp_path, options={"colour": "red"})
 
 
 def chosen_ids(datasets: list[SourceDataset]) -> list[str]:
