@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from ._interface import Source
 
 SOURCES: dict[str, str] = {
-    "cellxgene": "_cellxgene:CellxGene",
     "local": "_local:LocalSource",
+    "cellxgene": "_cellxgene:CellxGene",
     "tahoe": "_tahoe:Tahoe",
+    "scbasecount": "_scbasecount:ScBaseCount",
 }
 """Name of each source, and the class: ``module:Class`` of this package."""
 
