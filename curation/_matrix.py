@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import SchemaError
+from ..errors import CorpuscleError, SchemaError
 from ._transpose import transpose
 
 if TYPE_CHECKING:
@@ -88,9 +89,11 @@ class Matrix:
     def _guarded(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except MemoryError:
+        except (CorpuscleError, MemoryError):
             raise
         except Exception as error:  # a damaged file raises what its library pleases
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                raise  # of the disk for temporary files
             msg = (
                 f"{self.name} of {self.path} cannot be read: {type(error).__name__}: {error}. "
                 "The file is damaged: fetch or write it again."
@@ -144,7 +147,7 @@ def stored_sparse(
 
         def read(start: int, stop: int) -> csr_matrix:
             first, last = int(indptr[start]), int(indptr[stop])
-            parts = group["data"][first:last], group["indices"][first:last]
+            parts = _own(group["data"][first:last]), _own(group["indices"][first:last])
             data, indices = _readable(parts[0]), _signed(parts[1])
             offsets = _signed(indptr[start : stop + 1]) - first
             rows = sparse.csr_matrix((data, indices, offsets), (stop - start, shape[1]))
@@ -175,7 +178,13 @@ def in_memory(values: Any) -> Callable[[], Rows]:
     if not hasattr(values, "tocsr"):
         return dense(values)
     rows = values.tocsr()
-    return lambda: Rows(indptr=rows.indptr, read=lambda start, stop: rows[start:stop])
+    return lambda: Rows(indptr=rows.indptr, read=lambda start, stop: rows[start:stop].copy())
+
+
+def _own(values: Any) -> npt.NDArray[Any]:
+    """Copy what is a view: rows are tidied in place, and may be read again."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    return array if array.flags.owndata else array.copy()
 
 
 def _signed(values: Any) -> npt.NDArray[Any]:

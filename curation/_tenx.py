@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
-from ._matrix import Matrix, in_memory, stored_sparse
+from ._matrix import Matrix, stored_sparse
+from ._mtx import open_mtx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,33 +122,25 @@ def _texts(values: Any) -> Any:
 def read_tenx_mtx(path: Path) -> tuple[pd.DataFrame, Matrix]:
     """Read a folder of ``matrix.mtx``, ``features.tsv`` or ``genes.tsv``, and ``barcodes.tsv``.
 
-    The text is parsed as a whole: such a folder holds one sample.
-
     Raises
     ------
     SchemaError
         If one of the files is not there, or their lengths contradict each other.
     """
-    from scipy.io import mmread
-
     files = [_first(path, names) for names in (MATRICES, FEATURES, BARCODES)]
-    with _open(files[0]) as file:
-        stored: Any = mmread(file)
+    shape, dtype, rows = open_mtx(files[0])
     var, barcodes = _table(files[1]), _table(files[2])
     obs = barcodes.iloc[:, 1:0].set_axis(barcodes[0].to_numpy(), axis=0)
-    if stored.shape != (len(var), len(obs)):
+    if shape != (len(obs), len(var)):
         msg = (
-            f"{files[0]} is of {stored.shape[0]:,} by {stored.shape[1]:,}, but {files[1].name} has "
+            f"{files[0]} is of {shape[1]:,} by {shape[0]:,}, but {files[1].name} has "
             f"{len(var):,} lines and {files[2].name} {len(obs):,}. Fetch the three again."
         )
         raise SchemaError(msg, {"file": str(path)})
     names = {0: "gene_ids", 1: "symbol", 2: "feature_types"}
     var = var.iloc[:, :3].rename(columns=names)
     var = var.set_index("symbol" if "symbol" in var else "gene_ids")
-    rows = stored.T
-    return obs, Matrix(
-        path=path, name="X", shape=rows.shape, dtype=rows.dtype, var=var, open=in_memory(rows)
-    )
+    return obs, Matrix(path=path, name="X", shape=shape, dtype=dtype, var=var, open=rows)
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path:

@@ -71,6 +71,8 @@ _THEILER_FROM = (
     *((17.0, 25), (18.0, 26)),
 )
 _LAST_PRENATAL_MOUSE_DAY = 19.5
+_NEWBORN_MOUSE_DAYS = 4
+"""Theiler stage 27 is "used for postnatal days 0 through 3", says its definition."""
 # Carnegie stages by days post fertilisation, after O'Rahilly and Mueller (1987, 2010).
 _CARNEGIE_FROM = (
     *((1, 1), (2, 2), (4, 3), (6, 4), (7, 5), (17, 6), (19, 7), (23, 8), (26, 9), (29, 10)),
@@ -223,6 +225,8 @@ def _mouse(age: Age) -> list[str]:
         return [f"{value * 12}-month-old stage"]
     if age.unit == "month":
         return [f"{value}-month-old stage"]
+    if age.unit == "day" and age.since == "birth" and value < _NEWBORN_MOUSE_DAYS:
+        return ["theiler stage 27"]
     if age.unit == "day" and value % 7 == 0 and value // 7 in (1, 2):
         return [f"{value // 7}-week-old stage"]
     return [f"{value}-{age.unit}-old stage"]

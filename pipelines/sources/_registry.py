@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._interface import Source
 
 SOURCES: dict[str, str] = {
+    "devatlas": "_devatlas:DevAtlas",
     "local": "_local:LocalSource",
     "cellxgene": "_cellxgene:CellxGene",
     "tahoe": "_tahoe:Tahoe",

@@ -58,6 +58,17 @@ def test_every_stored_form_reads_the_same(
         assert read(source) == values.tolist()
 
 
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix])
+def test_stored_zeros_change_nothing_when_rows_are_read_again(
+    write: Callable[..., Path], coded: Callable[..., Any], human: list[str], form: Any
+) -> None:
+    values = form(coded(4, 3))
+    values.data[[0, 5]] = 0
+    with open_source(write(values, human[:3])) as source:
+        first, second = read(source), read(source)
+    assert first == second == values.toarray().tolist()
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_both_versions_of_zarr_are_read(
     tmp_path: Path, coded: Callable[..., Any], human: list[str], version: int

@@ -50,6 +50,8 @@ def test_age_is_read(text: str, expected: Age | None) -> None:
         ("8 weeks", "mouse", "8-week-old stage"),
         ("E14.5", "mouse", "Theiler stage 22"),
         ("P7", "mouse", "1-week-old stage"),
+        ("P0", "mouse", "Theiler stage 27"),
+        ("P3", "mouse", "Theiler stage 27"),
         ("P4", "mouse", "4-day-old stage"),
         ("theiler 15", "mouse", "Theiler stage 15"),
     ],
