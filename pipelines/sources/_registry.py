@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ._interface import Source
 
 SOURCES: dict[str, str] = {
-    "devatlas": "_devatlas:DevAtlas",
     "local": "_local:LocalSource",
     "cellxgene": "_cellxgene:CellxGene",
     "tahoe": "_tahoe:Tahoe",
     "scbasecount": "_scbasecount:ScBaseCount",
+    "devatlas": "_devatlas:DevAtlas",
 }
 """Name of each source, and the class: ``module:Class`` of this package."""
 
