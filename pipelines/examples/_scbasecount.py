@@ -197,9 +197,7 @@ def write_scbasecount(
     return truths
 
 
-def _file(
-    sample: Sample, release: str, feature: str, seed: int
-) -> tuple[csr_matrix, AnnData]:
+def _file(sample: Sample, release: str, feature: str, seed: int) -> tuple[csr_matrix, AnnData]:
     """Make a file, and the counts that are to be found in it."""
     from anndata import AnnData
     from scipy import sparse
@@ -251,9 +249,7 @@ def _features(ids: list[str], symbols: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"gene_symbols": symbols, "feature_types": kinds}, index=ids, dtype=object)
 
 
-def _obs(
-    sample: Sample, release: str, counts: csr_matrix, kinds: npt.NDArray[Any]
-) -> pd.DataFrame:
+def _obs(sample: Sample, release: str, counts: csr_matrix, kinds: npt.NDArray[Any]) -> pd.DataFrame:
     """Cells with bare barcodes, the same ones in every sample."""
     import pandas as pd
 

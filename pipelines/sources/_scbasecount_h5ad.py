@@ -111,7 +111,9 @@ def _check(source: SourceFile, dataset: SourceDataset, feature: str) -> tuple[st
             f"{path} has {len(source.obs):,} cells, and the table says obs_count "
             f"{dataset.n_cells:,} of {dataset.id}. Fetch the file again."
         )
-        raise SchemaError(msg, {**details, "n_cells": len(source.obs), "obs_count": dataset.n_cells})
+        raise SchemaError(
+            msg, {**details, "n_cells": len(source.obs), "obs_count": dataset.n_cells}
+        )
     for name in ("SRX_accession", "srx_accession"):
         if name in source.obs and (others := set(source.obs[name].unique()) - {dataset.id}):
             other = min(map(str, others))

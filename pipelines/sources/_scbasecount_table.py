@@ -155,9 +155,7 @@ def _with_columns(table: pa.Table, url: str) -> pa.Table:
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if pa.types.is_null(kind) or is_text:
             table = _cast(table, name, pa.string())
-        elif name in (*_TEXTS, *_MORE_TEXTS) or (
-            name == _COUNT and not pa.types.is_integer(kind)
-        ):
+        elif name in (*_TEXTS, *_MORE_TEXTS) or (name == _COUNT and not pa.types.is_integer(kind)):
             wanted = "whole numbers" if name == _COUNT else "text"
             raise _wrong_type(url, name, str(kind), wanted)
         if name == _COUNT and is_text:
@@ -221,7 +219,9 @@ def _repeated(table: pa.Table) -> dict[str, str]:
     for row in chosen.to_pylist():
         rows.setdefault(row["srx_accession"], []).append(row)
     found = {
-        name: [c for c in table.column_names if len({json.dumps(r[c], default=str) for r in same}) > 1]
+        name: [
+            c for c in table.column_names if len({json.dumps(r[c], default=str) for r in same}) > 1
+        ]
         for name, same in rows.items()
     }
     logger.warning("repeated_accessions=%d first=%s", len(found), ", ".join(list(found)[:5]))

@@ -67,7 +67,7 @@ def kind_of_missing(value: object) -> Missing:
     >>> [kind_of_missing(text) for text in (None, "", "not_applicable", "unsure", "blood")]
     ['null', 'empty', 'na', 'unknown', '']
     """
-    if value is None or value != value:  # noqa: PLR0124 # NaN
+    if value is None or value != value:  # NaN
         return "null"
     text = " ".join(str(value).replace("_", " ").casefold().split())
     if not text:

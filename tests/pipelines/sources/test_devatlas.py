@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
-
-import pytest
 
 from corpuscle.pipelines.examples._devatlas import write_devatlas
 
