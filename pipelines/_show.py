@@ -13,7 +13,7 @@ from rich.text import Text
 from ..ontologies import get_organism
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -30,7 +30,10 @@ STYLES = {
     "refused": "red",
     "skipped": "dim",
     "planned": "cyan",
+    "skipped": "yellow",
 }
+NAMED = 3
+"""Datasets that are named where something holds for several."""
 
 
 def table(
@@ -66,6 +69,8 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
     """Summarise what became of each file, then what is open and how to decide it."""
     rows = []
     for outcome in outcomes:
+        if outcome.status == "skipped":
+            continue
         report = outcome.report
         status = f"[{STYLES[outcome.status]}]{outcome.status}[/]"
         version = outcome.version and f"@{outcome.version}"
@@ -89,51 +94,53 @@ def ingest_view(outcomes: Sequence[Outcome]) -> RenderableType:
     summary = table("Datasets", columns, rows, numeric=columns[3:])
     summary.caption = "genes: resolved / ambiguous / unknown; labels: mapped / ambiguous / unmapped"
     summary.caption_justify = "left"
-    notes = [line for outcome in outcomes for line in notes_on(outcome)]
-    done = sum(outcome.status != "refused" for outcome in outcomes)
-    total = Text(f"{done} of {len(outcomes)} files are registered or planned")
+    notes = _joined(note for outcome in outcomes for note in notes_on(outcome))
+    done = sum(outcome.status not in {"refused", "skipped"} for outcome in outcomes)
+    total = Text(f"{done} of {len(outcomes)} datasets are registered or planned")
     return Group(summary, *notes, total)
 
 
-def notes_on(outcome: Outcome) -> list[Text]:
-    """Say what was refused, decided, dropped or left open in one file."""
-    lines = []
+def _joined(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
+    """Say once what holds for several datasets."""
+    names: dict[str, list[str]] = {}
+    for name, text in notes:
+        names.setdefault(text, []).append(name)
+    for text, about in names.items():
+        more = f" and {len(about) - NAMED:,} more" if len(about) > NAMED else ""
+        yield Text.assemble((f"{', '.join(about[:NAMED])}{more} ", "bold"), text)
+
+
+def notes_on(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Say what was refused, skipped, decided, dropped or left open in one dataset.
+
+    Yields
+    ------
+    Name of the dataset, and what there is to say.
+    """
+    name = outcome.dataset
     if outcome.error is not None:
-        lines.append(
-            Text.assemble(
-                (f"{outcome.dataset} refused ", "red"),
-                f"({outcome.error['kind']}): {outcome.error['message']}",
-            )
-        )
+        kind = "" if outcome.status == "skipped" else f" ({outcome.error['kind']})"
+        yield name, f"{outcome.status}{kind}: {outcome.error['message']}"
     report = outcome.report
     if report is None or outcome.status == "unchanged":
-        return lines
-    name = outcome.dataset
+        return
     organism = report["organism"]
     if organism["method"] == "genes":
-        lines.append(
-            _note(name, f"organism {organism['name']} decided by genes: {organism['reason']}")
-        )
+        yield name, f"organism {organism['name']} decided by genes: {organism['reason']}"
     if report["counts_from"] != "X":
-        lines.append(_note(name, f"raw counts taken from {report['counts_from']}"))
+        yield name, f"raw counts taken from {report['counts_from']}"
     for rule, n in report["dropped"].items():
-        lines.append(_note(name, f"{n:,} cells dropped by rule {rule}: {organism['reason']}"))
+        why = f": {organism['reason']}" if rule == "other_organism" else ""
+        yield name, f"{n:,} cells dropped by rule {rule}{why}"
     for field, labels in report["labels"].items():
         if labels["open"]:
             said = ", ".join(
                 f"{e['label']!r} ({e['outcome']}, {e['n_cells']:,} cells)" for e in labels["open"]
             )
-            lines.append(_note(name, f"{field} open: {said}"))
+            yield name, f"{field} open: {said}"
         if labels["suggested_columns"]:
             column = labels["suggested_columns"][0]
-            lines.append(
-                _note(name, f"{field} not given; if {column} holds it: --column {field}={column}")
-            )
-    return lines
-
-
-def _note(name: str, text: str) -> Text:
-    return Text.assemble((f"{name} ", "bold"), text)
+            yield name, f"{field} not given; if {column} holds it: --column {field}={column}"
 
 
 def collect_view(collected: Collected, *, dry_run: bool) -> RenderableType:

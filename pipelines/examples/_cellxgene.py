@@ -42,7 +42,7 @@ def write_cellxgene(folder: Path, *, seed: int = 0) -> dict[str, Truth]:
     for recipe in RECIPES:
         truth, kinds = _cells(recipe, seed, drawn)
         drawn[recipe.name] = truth.counts
-        dataset, version = _id(recipe.name), _id(f"{recipe.name} {recipe.schema}")
+        dataset, version = example_id(recipe.name), example_id(f"{recipe.name} {recipe.schema}")
         path = folder / "files" / f"{version}.h5ad"
         obs = _obs(recipe, truth, kinds)
         _write(path, recipe, truth, obs, version)
@@ -53,12 +53,13 @@ def write_cellxgene(folder: Path, *, seed: int = 0) -> dict[str, Truth]:
     return truths
 
 
-def _id(name: str) -> str:
+def example_id(name: str) -> str:
+    """Give the id of what has this name: a dataset, a collection, or ``NAME SCHEMA``, a version."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"corpuscle example {name}"))
 
 
 def _collection_id(recipe: Recipe) -> str:
-    return ATLAS_COLLECTION if recipe.collection == "atlas" else _id("people")
+    return ATLAS_COLLECTION if recipe.collection == "atlas" else example_id("people")
 
 
 def _cells(
@@ -191,7 +192,7 @@ def _record(
         "dataset_id": dataset,
         "dataset_version_id": version,
         "collection_id": _collection_id(recipe),
-        "collection_version_id": _id(f"collection of {version}"),
+        "collection_version_id": example_id(f"collection of {version}"),
         "collection_name": recipe.collection,
         "collection_doi": None,
         "title": recipe.title,
@@ -235,7 +236,12 @@ def _skipped(base: dict[str, Any]) -> list[dict[str, Any]]:
         "of the future": {"schema_version": "8.0.0"},
     }
     return [
-        {**base, **change, "dataset_id": _id(name), "dataset_version_id": _id(f"{name} 1")}
+        {
+            **base,
+            **change,
+            "dataset_id": example_id(name),
+            "dataset_version_id": example_id(f"{name} 1"),
+        }
         for name, change in changes.items()
     ]
 

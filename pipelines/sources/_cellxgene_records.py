@@ -233,7 +233,8 @@ def _terms(record: Record) -> dict[str, tuple[str, ...]]:
     for name in FIELDS:
         ids = {term.ontology_term_id for term in getattr(record, name) or []}
         found[name] = tuple(sorted({i for text in ids for i in _current(text)}))
-    kinds = {term.tissue_type or _kind(term.ontology_term_id) for term in record.tissue or []}
+    stated = {term.tissue_type or _kind(term.ontology_term_id) for term in record.tissue or []}
+    kinds = {"primary cell culture" if kind == "cell culture" else kind for kind in stated}
     found["tissue_type"] = tuple(sorted(kinds))
     return found
 

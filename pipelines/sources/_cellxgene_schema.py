@@ -53,7 +53,7 @@ def with_facts(file: SourceFile, dataset: SourceDataset) -> SourceFile:
         that is wrong.
     """
     version, how = schema_of(file)
-    major = int(version.split(".")[0])
+    major = _major(version)
     problems = [*_contradictions(file, dataset, version, how), *_gaps(file, major)]
     if problems:
         msg = (
@@ -152,7 +152,7 @@ def _facts(file: SourceFile, dataset: SourceDataset, version: str) -> SourceFact
     columns: dict[str, str] = {}
     terms: dict[str, dict[str, str]] = {}
     evidence: dict[str, str] = {}
-    if int(version.split(".")[0]) <= 4:
+    if _major(version) <= 4:
         column, suffixes = _suffixes(file)
         texts = _distinct(file, column)
         columns["tissue_type"] = column
@@ -194,6 +194,12 @@ def _distinct(file: SourceFile, column: str) -> list[str]:
     if column not in file.obs:
         return []
     return sorted(str(value) for value in file.obs[column].dropna().unique())
+
+
+def _major(version: str) -> int:
+    """Give 7 for 7.1.0, and 0 for what is no version and therefore not that of the record."""
+    first = version.partition(".")[0]
+    return int(first) if first.isdecimal() else 0
 
 
 def _numbers(version: str) -> tuple[Any, ...]:
