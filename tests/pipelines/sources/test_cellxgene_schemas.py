@@ -161,7 +161,7 @@ def test_cells_that_are_not_primary_are_kept_and_say_so(
     adata, _ = mirror.curate("mixed")
     copied = adata[~adata.obs["is_primary_data"].astype(bool)]
     assert copied.n_obs == 20
-    genes = [gene for gene in cellxgene_example[1][example_id("blood")].genes]
+    genes = list(cellxgene_example[1][example_id("blood")].genes)
     blood, _ = mirror.curate("blood")
     assert (copied[:, genes].X != blood[:20, genes].X).nnz == 0
     assert copied[:, list(SPIKES)].X.sum() == 0
@@ -173,7 +173,7 @@ def test_the_atlas_holds_the_cells_that_its_authors_publish(mirror: Mirror) -> N
     chosen = [cells.names.index(name) for name in adata.obs_names]
     assert set(cells.kinds[chosen]) == {"gaba"}
     expected = cells.counts[chosen][:, cells.genes.index.get_indexer(adata.var_names)]
-    assert (adata.X != expected).nnz == 0
+    assert (expected != adata.X).nnz == 0
 
 
 def test_counts_come_from_raw_where_genes_were_taken_out_of_x(
