@@ -142,7 +142,7 @@ def test_a_size_that_lies_is_noticed(mirror: Mirror) -> None:
     with serving(mirror.folder) as url:
         source = mirror.source(at=url)
         (dataset,) = source.datasets(Wanted(ids=(BLOOD,)))
-        with pytest.raises(IntegrityError, match="size .* expected"), source.fetch(dataset):
+        with pytest.raises(IntegrityError, match=r"size .* expected"), source.fetch(dataset):
             pass
 
 
