@@ -219,6 +219,41 @@ def test_na_unknown_and_what_has_no_term_are_three_things(mirror: Mirror) -> Non
     assert decision(brain, "cell_type", "na")["object_id"] == "na"
 
 
+def test_five_ways_to_say_nothing_stay_five(mirror: Mirror) -> None:
+    words = ["na", "unknown", "nan", "", None]
+
+    def change(adata: Any) -> None:
+        adata.obs["sex_ontology_term_id"] = pd.Categorical([*words, *words[:1] * 85])
+        del adata.obs["sex"]
+
+    mirror.change_file("blood", change)
+    adata, curated = mirror.curate("blood")
+    assert adata.obs["sex_ontology_term_id"].tolist()[:5] == ["na", *["unknown"] * 4]
+    kept = adata.obs["author_sex"].tolist()[:5]
+    assert (kept[:4], pd.isna(kept[4])) == (words[:4], True)
+    methods = [decision(curated, "sex", str(word))["method"] for word in words[:4]]
+    assert methods == ["special", "special", "missing", "missing"]
+
+
+@pytest.mark.parametrize(
+    ("retired", "successor"),
+    [("ENSG00000112096", "ENSG00000291237"), ("ENSG00000263464", "ENSG00000288867")],
+)
+def test_retired_genes_become_those_that_the_portal_replaced_them_by(
+    mirror: Mirror, retired: str, successor: str
+) -> None:
+    def change(adata: Any) -> Any:
+        older = adata.raw.to_adata()
+        older.var_names = [retired, *older.var_names[1:]]
+        return older
+
+    mirror.change_file("blood", change)
+    mirror.change_record("blood", raw_data_location="X")
+    adata, curated = mirror.curate("blood")
+    assert successor in adata.var_names
+    assert decision(curated, "gene", retired)["object_id"] == successor
+
+
 def test_a_deprecated_stage_without_replacement_is_decided_by_its_words(mirror: Mirror) -> None:
     adata, curated = mirror.curate("lung")
     row = decision(curated, "development_stage", "HsapDv:0000087")
