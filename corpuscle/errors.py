@@ -10,6 +10,7 @@ CorpuscleError
 ├── NotFoundError         no such dataset, corpus, term, file  (also KeyError)
 ├── IntegrityError        bytes differ from what was recorded
 ├── ConflictError         somebody or something else is there first
+├── CrashError            a process that read a file died, hung, or needed too much memory
 └── TransferError         download or upload failed after retries
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "ConflictError",
     "CorpuscleError",
     "CountsError",
+    "CrashError",
     "GeneMappingError",
     "InputError",
     "IntegrityError",
@@ -117,6 +119,12 @@ class ConflictError(CorpuscleError):
     """Somebody or something else is there first."""
 
     kind = "conflict"
+
+
+class CrashError(CorpuscleError, RuntimeError):
+    """A process that read a file died, hung, or needed too much memory."""
+
+    kind = "crash"
 
 
 class TransferError(CorpuscleError, OSError):

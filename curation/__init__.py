@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._alive import listening, sign_of_life
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, read_decisions, write_decisions
@@ -35,12 +36,14 @@ __all__ = [
     "detect_format",
     "find_counts",
     "is_dataset_folder",
+    "listening",
     "memory_of_dataset",
     "open_source",
     "parse_assignments",
     "project_genes",
     "read_decisions",
     "same_answers",
+    "sign_of_life",
     "tissue_context",
     "versions",
     "write_decisions",

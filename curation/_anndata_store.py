@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
+from ._guards import MAX_TEXT_BYTES, check_sparse, check_table, is_short, refuse
 from ._matrix import Matrix, dense, in_memory, stored_csc, stored_sparse
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ UNS_KEYS = (
     "citation",
 )
 """The keys of `uns` that are read: the rest may be of any size."""
+MAX_AXES = 100
+"""Columns of coordinates: two or three, and room for those who keep more beside them."""
 GROUPS = ("obsm", "varm", "obsp", "varp", "uns")
 """Groups that are named in the report and not read."""
 
@@ -48,7 +51,20 @@ class AnnDataStore:
 
     def table(self, name: str) -> pd.DataFrame:
         """Read obs or var of the file or of ``raw``."""
-        return _table(self.path, name, _read(self.store[name]))
+        if name not in self.store:
+            raise refuse(
+                self.path, f"there is no table {name}", "Write the file again.", table=name
+            )
+        check_table(self.path, name, self.store[name])
+        try:
+            found = _read(self.store[name])
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file raises what its library pleases
+            where = " ".join(getattr(error, "__notes__", ()))
+            what = f"{name} cannot be read: {type(error).__name__}: {error} {where}".strip()
+            raise refuse(self.path, what, "Write the file again.", table=name) from error
+        return _table(self.path, name, found)
 
     def matrices(self) -> dict[str, Matrix]:
         """Every matrix of cells by features, in order of trust."""
@@ -66,6 +82,7 @@ class AnnDataStore:
         encoding = _encoding(stored)
         rows: Callable[[], Rows]
         if encoding in {"csr_matrix", "csc_matrix"}:
+            check_sparse(self.path, name, stored)
             shape = (int(stored.attrs["shape"][0]), int(stored.attrs["shape"][1]))
             dtype = stored["data"].dtype
             reader = stored_sparse if encoding == "csr_matrix" else stored_csc
@@ -73,6 +90,10 @@ class AnnDataStore:
         elif len(getattr(stored, "shape", ())) == 2:
             shape = (int(stored.shape[0]), int(stored.shape[1]))
             dtype, rows = stored.dtype, dense(stored)
+        elif name in {"X", "raw.X"} and encoding != "null":
+            what = f"{name} is no matrix of cells by features, but {encoding or 'something else'}"
+            hint = "Write it as an array, CSR or CSC."
+            raise refuse(self.path, what, hint, matrix=name)
         else:
             return {}
         matrix = Matrix(
@@ -83,12 +104,20 @@ class AnnDataStore:
     def uns(self) -> dict[str, str]:
         """Texts of `UNS_KEYS`."""
         stored = self.store.get("uns", {})
-        return _texts({key: _read(stored[key]) for key in UNS_KEYS if key in stored})
+        found = {key: stored[key] for key in UNS_KEYS if key in stored}
+        for key, value in found.items():
+            if not is_short(value):
+                what, hint = f"uns/{key} is too long for a text", "Shorten or remove it."
+                raise refuse(self.path, what, hint, name=f"uns/{key}")
+        return _texts({key: _read(value) for key, value in found.items()})
 
     def spatial(self, n_cells: int) -> npt.NDArray[Any] | None:
         """Coordinates, if they are any."""
-        stored = self.store.get("obsm", {})
-        return _coordinates(_read(stored["spatial"]), n_cells) if "spatial" in stored else None
+        stored = self.store.get("obsm", {}).get("spatial")
+        if _encoding(stored) == "dataframe" and check_table(self.path, "obsm/spatial", stored):
+            return _coordinates(_read(stored), n_cells)
+        is_table = len(getattr(stored, "shape", ())) == 2 and stored.shape[1] <= MAX_AXES
+        return _coordinates(stored[...], n_cells) if is_table and len(stored) == n_cells else None
 
     def left_out(self) -> tuple[str, ...]:
         """Names of what is not read."""
@@ -165,7 +194,7 @@ def _read(stored: Any) -> Any:
 
 
 def _encoding(stored: Any) -> str:
-    return str(stored.attrs.get("encoding-type", ""))
+    return str(getattr(stored, "attrs", {}).get("encoding-type", ""))
 
 
 def _walk(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
@@ -196,7 +225,7 @@ def _texts(values: dict[str, Any]) -> dict[str, str]:
     for key, value in values.items():
         parts = np.asarray(list(value) if isinstance(value, dict) else value, dtype=object).ravel()
         words = [p.decode("utf-8", "replace") if isinstance(p, bytes) else str(p) for p in parts]
-        texts[key] = ", ".join(word.strip() for word in words)
+        texts[key] = ", ".join(word.strip() for word in words)[:MAX_TEXT_BYTES]
     return {key: text for key, text in texts.items() if text}
 
 

@@ -40,7 +40,7 @@ def find_columns(
         if column not in obs:
             msg = (
                 f"obs of {path} has no column {column!r} (--column {name}={column}). "
-                f"It has {', '.join(map(str, obs.columns))}."
+                f"It has {', '.join(map(str, obs.columns))}: name one of them."
             )
             raise LabelMappingError(msg, {"file": str(path), "column": column})
         return (column,)

@@ -174,7 +174,9 @@ def _curate_field(
         )
     codes, decisions, overruled = _map_field(keys, name, kinds, organism, memory, tissue)
     if facts is not None:
-        decisions = facts.attribute(decisions, name, decided, remembered)
+        decisions, overruled = (
+            facts.attribute(table, name, decided, remembered) for table in (decisions, overruled)
+        )
     mapped = decisions["outcome"] == "mapped"
     terms, words = (
         pd.Categorical(decisions[column].where(mapped, fallback)).take(codes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import SchemaError
+from ..errors import CorpuscleError, CrashError, SchemaError
+from ._alive import sign_of_life
 from ._transpose import transpose
 
 if TYPE_CHECKING:
@@ -65,12 +68,17 @@ class Matrix:
             If the file is damaged.
         """
         for start, stop in self._guarded(self._bounds):
+            sign_of_life()
             yield start, self._guarded(partial(self._chunk, start, stop))
 
     def _bounds(self) -> list[tuple[int, int]]:
         indptr = self.rows.indptr
-        if len(indptr) != self.shape[0] + 1 or (np.diff(indptr.astype(np.int64)) < 0).any():
-            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending"
+        fits = len(indptr) == self.shape[0] + 1 and indptr[0] == 0
+        if not fits or (np.diff(indptr.astype(np.int64)) < 0).any():
+            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending from 0"
+            raise ValueError(msg)
+        if int(indptr[0]) != 0:
+            msg = f"the first row begins at {int(indptr[0]):,}"
             raise ValueError(msg)
         return _cut(indptr)
 
@@ -88,9 +96,15 @@ class Matrix:
     def _guarded(self, read: Callable[[], T]) -> T:
         try:
             return read()
-        except MemoryError:
+        except (CorpuscleError, MemoryError):
             raise
         except Exception as error:  # a damaged file raises what its library pleases
+            if getattr(error, "errno", None) == errno.ENOSPC:
+                msg = (
+                    f"{self.name} of {self.path} is sorted in temporary files, and "
+                    f"{tempfile.gettempdir()} has no room for them. Set TMPDIR to a larger folder."
+                )
+                raise CrashError(msg, {"file": str(self.path), "matrix": self.name}) from error
             msg = (
                 f"{self.name} of {self.path} cannot be read: {type(error).__name__}: {error}. "
                 "The file is damaged: fetch or write it again."
@@ -99,8 +113,10 @@ class Matrix:
 
 
 def _readable(values: Any) -> Any:
-    """Widen the one type of numbers that scipy has no sparse matrix of."""
-    return values.astype(np.float32) if values.dtype == np.float16 else values
+    """Give numbers in the byte order of this machine, in a type scipy has sparse matrices of."""
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -141,10 +157,13 @@ def stored_sparse(
         from scipy import sparse
 
         indptr = np.asarray(group["indptr"][...])
+        if int(indptr[-1]) != int(group["data"].shape[0]):
+            msg = f"{group['data'].shape[0]:,} values in rows that end at {int(indptr[-1]):,}"
+            raise ValueError(msg)
 
         def read(start: int, stop: int) -> csr_matrix:
             first, last = int(indptr[start]), int(indptr[stop])
-            parts = group["data"][first:last], group["indices"][first:last]
+            parts = _own(group["data"][first:last]), _own(group["indices"][first:last])
             data, indices = _readable(parts[0]), _signed(parts[1])
             offsets = _signed(indptr[start : stop + 1]) - first
             rows = sparse.csr_matrix((data, indices, offsets), (stop - start, shape[1]))
@@ -175,9 +194,15 @@ def in_memory(values: Any) -> Callable[[], Rows]:
     if not hasattr(values, "tocsr"):
         return dense(values)
     rows = values.tocsr()
-    return lambda: Rows(indptr=rows.indptr, read=lambda start, stop: rows[start:stop])
+    return lambda: Rows(indptr=rows.indptr, read=lambda start, stop: rows[start:stop].copy())
+
+
+def _own(values: Any) -> npt.NDArray[Any]:
+    """Copy what is a view: rows are tidied in place, and may be read again."""
+    array: npt.NDArray[Any] = np.asarray(values)
+    return array if array.flags.owndata else array.copy()
 
 
 def _signed(values: Any) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.asarray(values)
-    return array.astype(np.int64) if array.dtype.kind == "u" else array
+    return array.astype(np.int64) if array.dtype.kind == "u" or not array.dtype.isnative else array

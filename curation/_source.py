@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import CorpuscleError, NotFoundError, SchemaError
+from ._guards import check_folder
+from ._guards_stores import check_hdf5, check_zarr
 from ._tenx import MATRICES, read_tenx_h5, read_tenx_mtx
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def open_source(path: Path, *, genome: str | None = None) -> SourceFile:
     if not path.exists():
         msg = f"There is no file or folder {path}. Check the path."
         raise NotFoundError(msg, {"file": str(path)})
+    if path.is_dir():
+        check_folder(path)
     kind = detect_format(path)
     with contextlib.ExitStack() as on_error:
         stack = on_error.enter_context(contextlib.ExitStack())
@@ -145,10 +149,13 @@ def _open(path: Path, kind: Format, genome: str | None, stack: contextlib.ExitSt
     if kind == "zarr":
         import zarr
 
-        return _from_store(path, kind, zarr.open_group(path, mode="r"))
+        group = zarr.open_group(path, mode="r")
+        check_zarr(path, group)
+        return _from_store(path, kind, group)
     import h5py
 
     file = stack.enter_context(h5py.File(path))
+    check_hdf5(path, file)
     if kind == "10x-h5":
         obs, matrix = read_tenx_h5(path, file, genome)
         return SourceFile(path=path, format=kind, obs=obs, matrices={"X": matrix})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import SchemaError
-from ._matrix import Matrix, in_memory, stored_sparse
+from ._matrix import Matrix, stored_sparse
+from ._mtx import open_mtx
+from ._mtx_text import MAX_LINE_BYTES, damaged, open_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,9 @@ def _version_3(path: Path, group: Any, genome: str | None) -> tuple[pd.DataFrame
     }
     if "features/gene_id" in group:  # probes: each has an id of its own besides
         columns |= {"gene_ids": "features/gene_id", "probe_ids": "features/id"}
-    known = {name: key for name, key in columns.items() if key in group}
+    known = {
+        name: key for name, key in columns.items() if key in group or name in {"symbol", "gene_ids"}
+    }
     chosen = None
     if genome is not None and "genome" in known:
         genomes = _texts(group[known["genome"]])
@@ -93,6 +96,10 @@ def _tables(
 ) -> tuple[pd.DataFrame, Matrix]:
     import pandas as pd
 
+    needed = {"barcodes", "data", "indices", "indptr", "shape"}
+    if missing := sorted({*needed, columns["gene_ids"], columns["symbol"]} - _keys(group)):
+        msg = f"{path} has no {' and no '.join(missing)} in {group.name}. Fetch it again."
+        raise SchemaError(msg, {"file": str(path), "missing": missing})
     obs = pd.DataFrame(index=pd.Index(_texts(group["barcodes"]), dtype=object))
     var = pd.DataFrame({name: _texts(group[key]) for name, key in columns.items()})
     n_features, n_cells = (int(n) for n in group["shape"][...])
@@ -114,6 +121,12 @@ def _tables(
     )
 
 
+def _keys(group: Any) -> set[str]:
+    """Names of the arrays in a group, and in its group of features."""
+    inner = group.get("features", {})
+    return {*group, *(f"features/{name}" for name in inner)}
+
+
 def _texts(values: Any) -> Any:
     return np.asarray([text.decode("utf-8", "replace") for text in values[...]], dtype=object)
 
@@ -121,33 +134,25 @@ def _texts(values: Any) -> Any:
 def read_tenx_mtx(path: Path) -> tuple[pd.DataFrame, Matrix]:
     """Read a folder of ``matrix.mtx``, ``features.tsv`` or ``genes.tsv``, and ``barcodes.tsv``.
 
-    The text is parsed as a whole: such a folder holds one sample.
-
     Raises
     ------
     SchemaError
         If one of the files is not there, or their lengths contradict each other.
     """
-    from scipy.io import mmread
-
     files = [_first(path, names) for names in (MATRICES, FEATURES, BARCODES)]
-    with _open(files[0]) as file:
-        stored: Any = mmread(file)
-    var, barcodes = _table(files[1]), _table(files[2])
+    shape, dtype, rows = open_mtx(files[0])
+    var, barcodes = _table(files[1], shape[1]), _table(files[2], shape[0])
     obs = barcodes.iloc[:, 1:0].set_axis(barcodes[0].to_numpy(), axis=0)
-    if stored.shape != (len(var), len(obs)):
+    if shape != (len(obs), len(var)):
         msg = (
-            f"{files[0]} is of {stored.shape[0]:,} by {stored.shape[1]:,}, but {files[1].name} has "
+            f"{files[0]} is of {shape[1]:,} by {shape[0]:,}, but {files[1].name} has "
             f"{len(var):,} lines and {files[2].name} {len(obs):,}. Fetch the three again."
         )
         raise SchemaError(msg, {"file": str(path)})
     names = {0: "gene_ids", 1: "symbol", 2: "feature_types"}
     var = var.iloc[:, :3].rename(columns=names)
     var = var.set_index("symbol" if "symbol" in var else "gene_ids")
-    rows = stored.T
-    return obs, Matrix(
-        path=path, name="X", shape=rows.shape, dtype=rows.dtype, var=var, open=in_memory(rows)
-    )
+    return obs, Matrix(path=path, name="X", shape=shape, dtype=dtype, var=var, open=rows)
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path:
@@ -158,22 +163,28 @@ def _first(folder: Path, names: tuple[str, ...]) -> Path:
     raise SchemaError(msg, {"file": str(folder), "missing": list(names)})
 
 
-def _open(path: Path) -> Any:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-
-
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, n_expected: int) -> pd.DataFrame:
+    """Read a table without a header, unless it is far larger than one of that many lines."""
     import csv
+    import io
 
     import pandas as pd
 
-    with _open(path) as file:
-        return pd.read_csv(
-            file,
+    most = MAX_LINE_BYTES * (n_expected + 100)
+    with open_text(path) as file:
+        text = file.read(most + 1)
+    if len(text) > most:
+        raise damaged(path, f"is of over {most:,} bytes for {n_expected:,} lines")
+    try:
+        table = pd.read_csv(
+            io.BytesIO(text),
             sep="\t",
             header=None,
             dtype=str,
             keep_default_na=False,
             quoting=csv.QUOTE_NONE,
             comment=None,
-        ).astype(object)
+        )
+    except (ValueError, pd.errors.ParserError) as error:  # no lines, or more words than before
+        raise damaged(path, f"is no table of {n_expected:,} lines: {error}") from error
+    return table.astype(object)

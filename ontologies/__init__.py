@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .genes import resolve_genes
     from .hierarchy import NO_PATH, Hierarchy, label_hierarchy
     from .ids import normal_id, prefix_of
+    from .in_use import tables_in_use
     from .labels import map_labels
     from .organism_evidence import OrganismEvidence, infer_organism
     from .organisms import ORGANISMS, Organism, get_organism
@@ -76,6 +77,7 @@ __all__ = [
     "resolve_genes",
     "schema_versions",
     "shipped_orthologs",
+    "tables_in_use",
     "use_gene_tables",
     "use_orthologs",
     "vocabulary",
@@ -124,6 +126,7 @@ _HOMES = {
     "resolve_genes": "genes",
     "schema_versions": "terms",
     "shipped_orthologs": "orthologs",
+    "tables_in_use": "in_use",
     "use_gene_tables": "gene_tables",
     "use_orthologs": "orthologs",
     "vocabulary": "fields",

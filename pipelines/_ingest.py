@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from ..curation import CurationOptions, content_hash, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError
-from ..ontologies import get_organism
+from ..ontologies import get_organism, tables_in_use
 from ._answers import DATASETS, DECISIONS, is_outdated, made_by
 from ._curate_one import curate_one
 from ._memory import current_memory
@@ -22,9 +22,11 @@ from ._registrar import NewFile, NewRun, register
 from ._seed import ensure_genes
 from ._staging import staging
 from ._versions import code_version
+from ._worker import file_reader
 from .sources import Wanted
 from .sources._local import LocalSource
 from .sources._wanted import first_taken
+from .transfer import public_url
 
 if TYPE_CHECKING:
     import os
@@ -198,7 +200,7 @@ def _ingest_all(
 
 
 def _outcome(dataset: SourceDataset, status: Status, **facts: Any) -> Outcome:
-    where = dataset.files[0].url if dataset.files else dataset.id
+    where = public_url(dataset.files[0].url) if dataset.files else dataset.id
     return Outcome(source=where, dataset=dataset.key, status=status, **facts)
 
 
@@ -254,15 +256,19 @@ def _ingest_one(
     if dry_run:
         return _outcome(dataset, "planned")
     with source.fetch(dataset, on_progress=watch.bytes) as fetched, staging() as folder:
-        curated = curate_one(
+        reader = file_reader()
+        reader.setup = tables_in_use()
+        curated: Curated = reader.call(
+            curate_one,
             dataset,
             [file.path for file in fetched],
             folder / "curated.h5ad",
+            about=fetched[0].path,
+            on_progress=watch.cells,
             source_hash=_hash_of(fetched),
             options=options,
             memory=memory.by_field(),
             memory_version=memory.version,
-            progress=watch.cells,
         )
         write_decisions(curated.decisions, folder / "decisions.tsv", dataset=dataset.key)
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
@@ -326,7 +332,7 @@ def _registration(
         kind="decisions",
     )
     params = {
-        "source": dataset.files[0].url,
+        "source": public_url(dataset.files[0].url),
         "source_hash": report.source_hash,
         "from": _origin(source, dataset, fetched),
         "links": list(dataset.links),
@@ -353,9 +359,14 @@ def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) 
     told = dataset.to_dict()
     keys = ("source", "id", "version", "title", "licence", "citation", "released")
     files = [
-        {"url": f.file.url, "size": f.size, "version": f.version, "hash": f.hash} for f in fetched
+        {"url": public_url(f.file.url), "size": f.size, "version": f.version, "hash": f.hash}
+        for f in fetched
     ]
-    asked = {"release": source.release, "mirror": source.at, "choices": source.options}
+    asked = {
+        "release": source.release,
+        "mirror": None if source.at is None else public_url(source.at),
+        "choices": source.options,
+    }
     return {**{key: told[key] for key in keys}, **asked, "files": files}
 
 

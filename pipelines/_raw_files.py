@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from ._registrar import NewFile
 from ._staging import copy
 from .sources._local import dataset_name
+from .transfer import public_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def raw_files(
     """
     result = []
     for place, file in enumerate(fetched):
-        url = file.file.url
+        url = public_url(file.file.url)
         is_remote = urlsplit(url).scheme in REMOTE
         staged = file.path
         if not is_remote:
@@ -51,7 +52,7 @@ def raw_files(
             copy(file.path, staged)
         result.append(
             NewFile(
-                key=_key(dataset, file, is_remote=is_remote),
+                key=_key(dataset, file, url if is_remote else None),
                 staged=staged,
                 at=url if is_remote else None,
                 suffix=file.path.suffix,
@@ -62,9 +63,9 @@ def raw_files(
     return result
 
 
-def _key(dataset: SourceDataset, file: Fetched, *, is_remote: bool) -> str:
-    if is_remote:
-        parts = urlsplit(file.file.url)
+def _key(dataset: SourceDataset, file: Fetched, url: str | None) -> str:
+    if url is not None:
+        parts = urlsplit(url)
         return f"{RAW}{parts.netloc}{parts.path}"
     if dataset.version:
         return f"{RAW}{dataset.key}/{file.path.name}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..curation import content_hash
-from ..errors import InputError, NotFoundError
+from ..errors import InputError
 from ..ontologies import (
     GENE_RELEASES,
     ORGANISMS,
@@ -25,10 +23,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..ontologies import Organism
+    from .transfer import Fetched
 
 GENES = "references/genes/"
 """Prefix of the keys of gene tables in the registry."""
 STEP = "corpuscle/add-genes"
+MAX_BYTES = 4 * 2**30
+"""Largest file that is fetched; the largest GTF of Ensembl is a tenth of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +119,16 @@ def add_genes(
         If the file is no gene table of that organism, or its release is not known.
     NotFoundError
         If there is no such file, or the organism is unknown.
-    TransferError
+    TransferError, IntegrityError
         If a download fails.
     """
-    from ._downloads import fetch, is_url
+    from .transfer import RemoteFile, Transfer, public_url
 
     known = get_organism(organism)
-    with tempfile.TemporaryDirectory(prefix="corpuscle-genes-") as folder:
-        path = fetch(source, Path(folder)) if is_url(source) else Path(source).expanduser()
-        if not path.is_file():
-            msg = f"There is no file {path}. Check the path."
-            raise NotFoundError(msg, {"file": str(path)})
-        return _add(path, source, known, _release(path, release), dry_run=dry_run)
+    transfer = Transfer.from_environment(max_bytes=MAX_BYTES)
+    with transfer.fetch([RemoteFile(url=source)]) as (file,):
+        found = _release(file.path, release)
+        return _add(file, public_url(source), known, found, dry_run=dry_run)
 
 
 def _release(path: Path, release: str | None) -> str:
@@ -142,12 +141,17 @@ def _release(path: Path, release: str | None) -> str:
     return found
 
 
-def _add(path: Path, source: str, organism: Organism, release: str, *, dry_run: bool) -> AddedGenes:
+def _add(
+    file: Fetched, source: str, organism: Organism, release: str, *, dry_run: bool
+) -> AddedGenes:
     from ..ontologies.gene_files import read_genes
     from ..ontologies.gene_merge import carry_over
     from ..ontologies.gene_tables import gene_file, has_genes
 
-    rows, annotations = read_genes(path, organism=organism.taxon_id, release=release), [release]
+    rows, annotations = (
+        read_genes(file.path, organism=organism.taxon_id, release=release),
+        [release],
+    )
     if has_genes(organism):
         rows, annotations = carry_over(rows, gene_file(organism), release)
     current = rows["status"] == "current"
@@ -162,14 +166,14 @@ def _add(path: Path, source: str, organism: Organism, release: str, *, dry_run: 
     }
     if dry_run:
         return AddedGenes(**added, status="planned")
-    done = _register(path, rows, annotations, added)
+    done = _register(file.hash, rows, annotations, added)
     use_references()
     return AddedGenes(**added | done)
 
 
 def _register(
-    path: Path, rows: pd.DataFrame, annotations: Sequence[str], added: dict[str, Any]
-) -> dict[str, str]:
+    source_hash: str, rows: pd.DataFrame, annotations: Sequence[str], added: dict[str, Any]
+) -> dict[str, Any]:
     import lamindb as ln
 
     from ..ontologies.gene_form import write_table
@@ -190,7 +194,7 @@ def _register(
             kind="genes",
             n_observations=added["n_genes"],
         )
-        params = {**added, "source_hash": content_hash(path), "code_version": code_version()}
+        params = {**added, "source_hash": source_hash, "code_version": code_version()}
         run = NewRun(step=STEP, params=params, input_ids=list(before), outputs=[table])
         ((registered,),) = register([run])
     status = "unchanged" if not registered.new else "revised" if before else "new"

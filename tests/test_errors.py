@@ -22,6 +22,7 @@ def test_every_kind_is_stable_and_its_own() -> None:
         "ConflictError": "conflict",
         "CorpuscleError": "error",
         "CountsError": "counts",
+        "CrashError": "crash",
         "GeneMappingError": "genes",
         "InputError": "input",
         "IntegrityError": "integrity",
@@ -37,6 +38,7 @@ def test_every_kind_is_stable_and_its_own() -> None:
     ("cls", "builtin"),
     [
         (errors.CountsError, ValueError),
+        (errors.CrashError, RuntimeError),
         (errors.NotFoundError, KeyError),
         (errors.TransferError, OSError),
     ],

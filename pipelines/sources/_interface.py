@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import InputError, NotFoundError
+from ..transfer import public_url
 
 if TYPE_CHECKING:
     import datetime
@@ -64,7 +65,7 @@ class SourceDataset:
             "key": self.key,
             "version": self.version,
             "title": self.title,
-            "urls": [file.url for file in self.files],
+            "urls": [public_url(file.url) for file in self.files],
             "size": self.size,
             "n_cells": self.n_cells,
             "licence": self.licence,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SOURCES: dict[str, str] = {
     "cellxgene": "_cellxgene:CellxGene",
     "local": "_local:LocalSource",
+    "scbasecount": "_scbasecount:ScBaseCount",
 }
 """Name of each source, and the class: ``module:Class`` of this package."""
 

@@ -39,6 +39,7 @@ RESERVE = 256 * 2**20
 STALE_S = 7 * 86400
 """Age of a part that nobody goes on with any more."""
 N_LOCKS = 4096
+HELP = "Free some space, or name another folder in CORPUSCLE_CACHE."
 logger = logging.getLogger(__name__)
 
 
@@ -60,8 +61,12 @@ class Cache:
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self.folder = folder
         self.max_bytes = max_bytes
-        for name in ("entries", "parts", "locks", "pins"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        try:
+            for name in ("entries", "parts", "locks", "pins"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"The cache {folder} cannot be written: {error.strerror}. {HELP}"
+            raise TransferError(msg, {"folder": str(folder)}) from error
         with self._index() as index:
             index.executescript(TABLES)
 
@@ -194,8 +199,7 @@ class Cache:
     def _no_room(self, needed: int) -> TransferError:
         msg = (
             f"There is no room for {needed:,} bytes more in {self.folder}: "
-            f"{max(0, self._free()):,} are free. Free some space, or name another folder in "
-            "CORPUSCLE_CACHE."
+            f"{max(0, self._free()):,} are free. {HELP}"
         )
         return TransferError(msg, {"folder": str(self.folder), "needed": needed})
 
@@ -254,6 +258,9 @@ class Cache:
                 sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             ) as index:
                 yield index
+        except sqlite3.OperationalError as error:
+            msg = f"The index of the cache, {path}, cannot be written: {error}. {HELP}"
+            raise TransferError(msg, {"file": str(path)}) from error
         except sqlite3.DatabaseError as error:
             msg = f"The index of the cache, {path}, cannot be used: {error}. Delete {self.folder}."
             raise IntegrityError(msg, {"file": str(path)}) from error

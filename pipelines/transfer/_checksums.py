@@ -20,7 +20,7 @@ LENGTHS = {"md5": 32, "crc32c": 8, "sha1": 40, "sha256": 64}
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes | memoryview, /) -> object: ...
+    def update(self, data: bytes, /) -> object: ...
     def digest(self) -> bytes: ...
 
 
@@ -61,7 +61,7 @@ class Digests:
         self._blake3 = blake3()
         self._others: dict[str, _Hash] = {name: _new(name) for name in sorted(self._algorithms)}
 
-    def update(self, chunk: bytes | memoryview) -> None:
+    def update(self, chunk: bytes) -> None:
         """Take more bytes."""
         self._blake3.update(chunk)
         for hash_ in self._others.values():
@@ -107,5 +107,5 @@ def _new(algorithm: str) -> _Hash:
     if algorithm == "crc32c":
         import google_crc32c
 
-        return google_crc32c.Checksum()  # type: ignore[no-any-return]
+        return google_crc32c.Checksum()  # type: ignore[no-untyped-call]
     return hashlib.new(algorithm, usedforsecurity=False)

@@ -79,7 +79,8 @@ def check_encoding(headers: Mapping[str, str], url: str) -> None:
 
 def not_found(url: str) -> CorpuscleError:
     """Error for what is not there."""
-    return NotFoundError(f"There is no {url}. Check the URL.", {"url": url})
+    what = "URL" if "://" in url else "path"
+    return NotFoundError(f"There is no {url}. Check the {what}.", {"url": url})
 
 
 def refused(url: str, scheme: str, status: int = 403) -> CorpuscleError:

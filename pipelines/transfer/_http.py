@@ -75,7 +75,7 @@ class Http:
             shown = public_url(url)
             failure = InputError(f"{shown} is no URL. Check how it is spelt.", {"url": shown})
         except httpx.TransportError as error:
-            failure = Retry(scrub(str(error)) or type(error).__name__)
+            failure = Retry(scrub(str(error)).rstrip(".") or type(error).__name__)
         raise failure  # out of the block: else it would carry the error with its request
 
     @contextlib.contextmanager
@@ -86,8 +86,10 @@ class Http:
         headers: Mapping[str, str] | None,
         params: Mapping[str, str] | None,
     ) -> Iterator[httpx.Response]:
-        request = self._client.build_request(method, url, headers=headers, params=params)
-        start = request.url
+        import httpx
+
+        start = httpx.URL(url).copy_merge_params(dict(params or {}))
+        request = self._client.build_request(method, start, headers=headers)
         for _ in range(self._max_redirects + 1):
             response = self._client.send(request, stream=True)
             with contextlib.closing(response):

@@ -47,6 +47,7 @@ class Part:
         except (OSError, ValueError, TypeError):
             return
         if note.version == version != "" and (note.size is None or size <= note.size):
+            os.utime(self.path)  # it is not stale any more
             self._digests.reset()
             self._digests.read(self.path)
             self.note, self.size = note, size
@@ -68,12 +69,11 @@ class Part:
             self._file = self.path.open("r+b", buffering=0)
             self._file.seek(self.size)
             self._file.truncate()
-        rest = memoryview(chunk)
-        while rest:  # a full disk takes the first bytes of a piece
-            written = self._file.write(rest)
-            self._digests.update(rest[:written])
+        while chunk:  # a full disk takes the first bytes of a piece
+            written = self._file.write(chunk)
+            self._digests.update(chunk[:written])
             self.size += written
-            rest = rest[written:]
+            chunk = chunk[written:]
 
     def finish(self) -> None:
         """Bring the bytes to the disk."""

@@ -52,9 +52,9 @@ class Patience:
                 return work()
             except Retry as error:
                 last = error
+            failures += 1
             if reached() > furthest:
                 furthest, failures, since = reached(), 0, time.monotonic()
-            failures += 1
             wait = self._wait(failures) if last.after_s is None else last.after_s
             spent = time.monotonic() - since
             if failures >= self.options.attempts or spent + wait > self.budget_s:
@@ -72,5 +72,5 @@ class Patience:
         )
 
     def _wait(self, failures: int) -> float:
-        longest = min(self.options.wait_max_s, self.options.wait_s * 2 ** (failures - 1))
+        longest = min(self.options.wait_max_s, self.options.wait_s * 2.0 ** max(0, failures - 1))
         return longest * random.uniform(0.5, 1.0)  # many clients must not come back at once

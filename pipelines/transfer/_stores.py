@@ -61,17 +61,23 @@ class Request:
 class Store(Protocol):
     """What the three have in common."""
 
+    scheme: str
+
     def find(self, url: str) -> Found:
         """Describe a file."""
+        raise NotImplementedError
 
     def request(self, url: str, version: str) -> Request:
         """Tell how to read a version of a file."""
+        raise NotImplementedError
 
     def version_of(self, headers: Mapping[str, str]) -> str:
         """Tell the version of an answer."""
+        raise NotImplementedError
 
     def list(self, url: str) -> list[Stat]:
         """Describe the files whose names begin so."""
+        raise NotImplementedError
 
 
 class WebStore:
@@ -86,7 +92,7 @@ class WebStore:
         """Ask by HEAD, or by GET where that is not allowed."""
 
         def take(response: httpx.Response) -> Found | None:
-            if response.request.method == "HEAD" and response.status_code not in {200, 404, *BUSY}:
+            if response.request.method == "HEAD" and response.status_code not in {200, *BUSY}:
                 return None
             if error := of_status(response.status_code, shown, "http", response.headers):
                 raise error

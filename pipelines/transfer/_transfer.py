@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 CACHE_BYTES = 100 * 2**30
 MAX_BYTES = 64 * 2**30
 """The largest file that is known (Tahoe-100M) is half as large."""
-BUDGET_S = 300.0
+BUDGET_S = 300
 YES = {"1", "true", "yes", "on"}
 
 
@@ -57,6 +57,11 @@ class Transfer:
         Seconds without any progress after which a file is given up.
     options
         What rarely needs another value.
+
+    Raises
+    ------
+    InputError
+        If `jobs` is less than one.
     """
 
     def __init__(
@@ -69,6 +74,9 @@ class Transfer:
         budget_s: float = BUDGET_S,
         options: TransferOptions | None = None,
     ) -> None:
+        if jobs < 1:
+            msg = f"jobs is {jobs}: at least one file is fetched at once. Correct CORPUSCLE_JOBS."
+            raise InputError(msg, {"jobs": jobs})
         self._folder = cache
         self._cache_bytes = cache_bytes
         self._max_bytes = max_bytes
@@ -80,7 +88,7 @@ class Transfer:
         self._stores: dict[str, Store] = {}
 
     @classmethod
-    def from_environment(cls) -> Transfer:
+    def from_environment(cls, *, max_bytes: int | None = None) -> Transfer:
         """Make one from variables of the environment.
 
         ``CORPUSCLE_CACHE`` (folder), ``CORPUSCLE_CACHE_BYTES``, ``CORPUSCLE_MAX_BYTES``,
@@ -90,6 +98,11 @@ class Transfer:
         pays). Credentials and endpoints are read from the variables of AWS (``AWS_…``) and
         Google (``GOOGLE_APPLICATION_CREDENTIALS``, ``STORAGE_EMULATOR_HOST``).
 
+        Parameters
+        ----------
+        max_bytes
+            In place of ``CORPUSCLE_MAX_BYTES``, where a smaller limit makes sense.
+
         Raises
         ------
         InputError
@@ -98,10 +111,10 @@ class Transfer:
         folder = os.environ.get("CORPUSCLE_CACHE")
         return cls(
             cache=Path(folder).expanduser() / "files" if folder else None,
-            cache_bytes=int(_number("CORPUSCLE_CACHE_BYTES", CACHE_BYTES)),
-            max_bytes=int(_number("CORPUSCLE_MAX_BYTES", MAX_BYTES)),
-            jobs=int(_number("CORPUSCLE_JOBS", 4)),
-            budget_s=_number("CORPUSCLE_BUDGET_S", BUDGET_S),
+            cache_bytes=_integer("CORPUSCLE_CACHE_BYTES", CACHE_BYTES),
+            max_bytes=max_bytes or _integer("CORPUSCLE_MAX_BYTES", MAX_BYTES),
+            jobs=_integer("CORPUSCLE_JOBS", 4),
+            budget_s=_integer("CORPUSCLE_BUDGET_S", BUDGET_S),
             options=TransferOptions(
                 verify_cached=os.environ.get("CORPUSCLE_VERIFY_CACHE", "").lower() in YES,
                 gcs_project=os.environ.get(GCS_PROJECT, ""),
@@ -331,11 +344,12 @@ class Transfer:
         with self._lock:
             if scheme not in self._stores:
                 http = self._http()  # first: it silences the loggers of the others too
-                self._stores[scheme] = (
-                    WebStore(http)
-                    if scheme == "http"
-                    else {"s3": S3Store, "gs": GcsStore}[scheme](self._options)
-                )
+                made: dict[str, Callable[[], Store]] = {
+                    "http": lambda: WebStore(http),
+                    "s3": lambda: S3Store(self._options),
+                    "gs": lambda: GcsStore(self._options),
+                }
+                self._stores[scheme] = made[scheme]()
             return self._stores[scheme]
 
 
@@ -349,10 +363,10 @@ def _check(entry: Entry, file: RemoteFile, shown: str) -> None:
         digests.check([file.checksum], shown)
 
 
-def _number(name: str, default: float) -> float:
+def _integer(name: str, default: int) -> int:
     text = os.environ.get(name, "")
     try:
-        return float(text) if text else default
-    except ValueError:
+        return int(float(text)) if text else default
+    except (ValueError, OverflowError):
         msg = f"{name} is {text!r}, which is no number. Correct or unset it."
         raise InputError(msg, {"variable": name, "value": text}) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ._names import public_url
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,13 +16,24 @@ class RemoteFile:
     """A file that somebody publishes."""
 
     url: str
-    """``https://``, ``http://``, ``s3://``, ``gs://``, ``file://`` or a local path."""
+    """``https://``, ``http://``, ``s3://``, ``gs://``, ``file://`` or a local path.
+
+    May be signed: show and store `public_url` of it.
+    """
     name: str = ""
     """Its file name here, made safe; the last part of the URL by default."""
     size: int | None = None
     """Bytes that the publisher states."""
     checksum: str | None = None
     """``md5:``, ``crc32c:``, ``sha1:`` or ``sha256:`` and hexadecimal, that the publisher states."""
+
+    def __repr__(self) -> str:
+        facts = "".join(
+            f", {name}={value!r}"
+            for name in ("name", "size", "checksum")
+            if (value := getattr(self, name)) not in {"", None}
+        )
+        return f"RemoteFile(url={public_url(self.url)!r}{facts})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +68,7 @@ class Fetched:
 class TransferOptions:
     """What rarely needs another value."""
 
-    attempts: int = 10
+    attempts: int = 8
     """Attempts in a row that bring no new byte."""
     wait_s: float = 0.5
     """Wait after the first of them; it doubles."""

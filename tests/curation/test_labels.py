@@ -190,7 +190,7 @@ def test_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(LabelMappingError) as refused:
         label({"type": ["a"] * 3, "organ": ["b"] * 3}, "tissue", columns={"tissue": "Organ"})
     assert str(refused.value) == (
-        "obs of file.h5ad has no column 'Organ' (--column tissue=Organ). It has type, organ."
+        "obs of file.h5ad has no column 'Organ' (--column tissue=Organ). It has type, organ: name one of them."
     )
 
 
