@@ -205,7 +205,8 @@ def _outcome(dataset: SourceDataset, status: Status, **facts: Any) -> Outcome:
 
 
 def _refuse_namesake(dataset: SourceDataset, seen: dict[str, SourceDataset]) -> None:
-    if (other := seen.setdefault(dataset.key, dataset)) is not dataset:
+    other = seen.setdefault(dataset.key, dataset)
+    if other is not dataset and (other.id != dataset.id or other.version == dataset.version):
         msg = (
             f"{dataset.files[0].url} and {other.files[0].url} are both called {dataset.key!r}. "
             "Ingest one of them by itself with --name."

@@ -82,7 +82,7 @@ def _cells(
         order = rng.permutation(len(ids))
         own = counts[N_COPIED:]
         spikes = sparse.csr_matrix(rng.poisson(2.0, size=(own.shape[0], len(SPIKES))))
-        copied = sparse.csr_matrix((N_COPIED, len(SPIKES)), dtype=np.int64)
+        copied = sparse.csr_matrix(np.zeros((N_COPIED, len(SPIKES)), dtype=np.int64))
         counts = sparse.vstack([drawn["blood"][:N_COPIED], own], format="csr")[:, order]
         counts = sparse.hstack([counts, sparse.vstack([copied, spikes])], format="csr")
         ids = ids[order].append(type(ids)(SPIKES))

@@ -94,7 +94,8 @@ class CellxGene(Source):
         return self._listed([in_collection(record, document) for record in records], endpoint)
 
     def _versions(self, dataset: SourceDataset, wanted: Wanted) -> list[SourceDataset]:
-        if self.options["versions"] == "latest" or not wanted.has_id(dataset.id):
+        is_latest = self.options["versions"] == "latest"
+        if is_latest or dataset.skip or not wanted.has_id(dataset.id):
             return [dataset]
         endpoint = f"datasets/{dataset.id}/versions"
         found = self._listed(self._document(endpoint, list), endpoint, of=dataset.id)

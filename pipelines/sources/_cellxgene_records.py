@@ -31,9 +31,15 @@ FIELDS = (
     "sex",
     "tissue",
 )
-OF_COLLECTION = {"collection_id": "collection_id", "collection_version_id": "collection_version_id"}
-OF_COLLECTION |= {"collection_name": "name", "collection_doi": "doi"}
-OF_COLLECTION |= {name: name for name in ("published_at", "revised_at", "visibility")}
+OF_COLLECTION = {
+    "collection_id": "collection_id",
+    "collection_version_id": "collection_version_id",
+    "collection_name": "name",
+    "collection_doi": "doi",
+    "published_at": "published_at",
+    "revised_at": "revised_at",
+    "visibility": "visibility",
+}
 """What a dataset inside the document of a collection leaves to the collection, and its name there."""
 
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$")]

@@ -129,7 +129,7 @@ def _gaps(file: SourceFile, major: int) -> Iterator[str]:
     if shown is not None and "raw.X" not in file.matrices and "feature_is_filtered" in shown.var:
         is_filtered = shown.var["feature_is_filtered"].astype(str) == "True"
         if is_filtered.any():
-            first = shown.var.index[is_filtered.argmax()]
+            first = shown.var.index[int(is_filtered.argmax())]
             yield (
                 f"var['feature_is_filtered'] says that counts of {int(is_filtered.sum()):,} features "
                 f"were taken out of X (first: {first}), and there is no raw.X that holds them"

@@ -93,5 +93,4 @@ def decision(curated: Curated, field: str, label: str) -> dict[str, Any]:
     table = curated.decisions
     found = table[(table["field"] == field) & (table["subject_label"] == label)]
     assert len(found) == 1, table[table["field"] == field].to_string()
-    row: dict[str, Any] = found.iloc[0].to_dict()
-    return row
+    return {str(name): value for name, value in found.iloc[0].items()}

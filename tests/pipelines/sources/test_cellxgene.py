@@ -120,6 +120,11 @@ def test_all_versions_come_with_the_oldest_first(mirror: Mirror) -> None:
     assert [d.version for d in listed] == [example_id(f"blood {v}") for v in ("5.2.0", "7.1.0")]
 
 
+def test_what_is_skipped_is_skipped_in_all_versions(mirror: Mirror) -> None:
+    listed = mirror.datasets(versions="all")
+    assert (len(listed), sum(bool(d.skip) for d in listed)) == (11, 4)
+
+
 def test_before_a_date_there_was_an_older_version(mirror: Mirror) -> None:
     wanted = Wanted(ids=(example_id("blood"),), released_before=datetime.date(2026, 1, 1))
     assert list(mirror.source().datasets(wanted)) == []
