@@ -28,7 +28,6 @@ STYLES = {
     "revised": "green",
     "unchanged": "dim",
     "refused": "red",
-    "skipped": "dim",
     "planned": "cyan",
     "skipped": "yellow",
 }
