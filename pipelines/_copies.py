@@ -68,9 +68,7 @@ class Copies:
         return self.first == np.arange(len(self.first))
 
 
-def rank_of(
-    primary: npt.NDArray[np.int64], *, dataset: int, links: bool
-) -> npt.NDArray[np.uint32]:
+def rank_of(primary: npt.NDArray[np.int64], *, dataset: int, links: bool) -> npt.NDArray[np.uint32]:
     """Order copies: datasets that link to none first, then primary cells, then the dataset."""
     rank = (int(links) << 31) + (primary << DATASET_BITS) + dataset
     return rank.astype(np.uint32)
