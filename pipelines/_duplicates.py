@@ -157,7 +157,7 @@ def find_duplicates(
             uid=dataset.uid,
             key=dataset.key,
             n_cells=found.n_cells,
-            n_shallow=found.n_shallow if found.compared else found.n_cells,
+            n_shallow=found.n_shallow,
             n_non_primary=found.n_non_primary,
             n_unmatched=0 if i in tally.whole else found.n_non_primary - int(tally.n_matched[i]),
             n_repeated=int(tally.n_repeated[i]),
