@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def gene_hashes(var: pd.DataFrame, organism: Organism) -> npt.NDArray[np.uint64]
 
 
 @cache
-def _comparable(taxon: str, versions: tuple[tuple[str, str], ...]) -> pd.Series[int]:
+def _comparable(taxon: str, versions: tuple[tuple[str, str], ...]) -> pd.Series[Any]:
     """Hash of each comparable gene; `versions` tells tables of one organism apart."""
     import pandas as pd
 
@@ -110,7 +110,7 @@ def _mix(hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> npt.
     x = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return np.bitwise_xor(x, x >> np.uint64(31))
 
 
 def _sums(
@@ -118,4 +118,4 @@ def _sums(
 ) -> npt.NDArray[np.uint64]:
     """Sum each row modulo 2**64; also rows without values."""
     running = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
-    return running[bounds[1:]] - running[bounds[:-1]]
+    return np.subtract(running[bounds[1:]], running[bounds[:-1]])

@@ -11,31 +11,25 @@ from typing import TYPE_CHECKING, Any
 from ..curation import content_hash
 from ..errors import NotFoundError
 from ..loaders import Corpus, DatasetRef, DuplicatesFile
-from ..ontologies import FIELDS, get_organism, label_hierarchy
+from ..ontologies import FIELDS, get_organism
 from ._answers import DATASETS, made_by
-from ._duplicates import Compared, find_duplicates
-from ._lamin import connect, insert, transaction
+from ._collect_write import duplicates_key, write_version
+from ._copy_links import Compared
+from ._duplicates import find_duplicates
+from ._lamin import connect, transaction
 from ._registrar import (
     LABEL_REGISTRIES,
-    NewFile,
-    NewRun,
     label_link,
-    register,
     registry_of,
 )
 from ._staging import staging
-from ._versions import code_version, next_versions
+from ._versions import next_versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ._duplicates import Duplicates, Policy
-
-STEP = "corpuscle/collect"
-MANIFESTS = "manifests/"
-HIERARCHIES = "hierarchies/"
-DUPLICATES = "duplicates/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +190,7 @@ def collect(
                         "terms": dict(terms or {}),
                     }
                     params = {"query": query, "duplicates": found.to_dict()}
-                    _write(corpus, [artifact.id for artifact in artifacts], params, folder)
+                    write_version(corpus, [artifact.id for artifact in artifacts], params, folder)
                 return Collected(
                     name=name,
                     version=corpus.version,
@@ -250,7 +244,7 @@ def _next_version(name: str, artifacts: Sequence[Any], found: Duplicates, listed
         classes=_classes(artifacts, before),
         duplicates=DuplicatesFile(
             policy=found.policy,
-            key=f"{DUPLICATES}{name}.parquet",
+            key=duplicates_key(name),
             hash=content_hash(listed),
             path=str(listed),
         ),
@@ -278,75 +272,6 @@ def _classes(
         found = {term for artifact in artifacts for term in artifact.run.params["classes"][field]}
         classes[field] = (*known, *sorted(found.difference(known)))
     return classes
-
-
-def _write(
-    corpus: Corpus, artifact_ids: Sequence[int], params: Mapping[str, Any], folder: Path
-) -> None:
-    import lamindb as ln
-    from lamindb_setup.core.hashing import hash_set
-
-    staged = folder / "manifest.json"
-    staged.write_text(json.dumps(corpus.to_manifest(), indent=1) + "\n", encoding="utf-8")
-    manifest = NewFile(
-        key=f"{MANIFESTS}{corpus.name}.json",
-        staged=staged,
-        suffix=".json",
-        description=f"Datasets and classes of {corpus.name}@{corpus.version}",
-        kind="manifest",
-    )
-    outputs = [manifest, *_duplicates(corpus), *_hierarchies(corpus, folder)]
-    run = NewRun(
-        step=STEP,
-        params={**params, "code_version": code_version()},
-        input_ids=artifact_ids,
-        outputs=outputs,
-    )
-    ((registered, *_),) = register([run])
-    hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
-    ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
-    insert(
-        ln.Collection,
-        {
-            "uid": corpus.uid,
-            "key": corpus.name,
-            "version_tag": corpus.version,
-            "description": f"{len(corpus.datasets):,} datasets, {corpus.n_cells:,} cells",
-            "hash": hash_set({*hashes, f"version {corpus.version}"}),  # a set may come back later
-            "meta_artifact_id": registered.id,
-            "run_id": ln.Artifact.objects.get(id=registered.id).run_id,
-        },
-        n_rows=1,
-    )
-    collection = ln.Collection.objects.get(uid=corpus.uid)
-    links = {"collection_id": collection.id, "artifact_id": list(artifact_ids)}
-    insert(ln.Collection.artifacts.through, links, n_rows=len(artifact_ids))
-
-
-def _duplicates(corpus: Corpus) -> Iterator[NewFile]:
-    """Register the list of cells with copies."""
-    if (found := corpus.duplicates) is not None:
-        yield NewFile(
-            key=found.key,
-            staged=Path(found.path),
-            suffix=".parquet",
-            description=f"Cells that are there twice; {corpus.n_excluded:,} are left out",
-            kind="duplicates",
-        )
-
-
-def _hierarchies(corpus: Corpus, folder: Path) -> Iterator[NewFile]:
-    """Write the hierarchy of every field with more than one class."""
-    for field, terms in corpus.classes.items():
-        if len(terms) > 1:
-            hierarchy = label_hierarchy(field, terms)
-            yield NewFile(
-                key=f"{HIERARCHIES}{corpus.name}/{field}",
-                staged=hierarchy.save(folder / field),
-                suffix="",
-                description=f"Hierarchy of {len(terms):,} classes of {field}",
-                kind="hierarchy",
-            )
 
 
 def read_manifest(collection: Any) -> dict[str, Any]:

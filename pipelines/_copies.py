@@ -65,7 +65,7 @@ class Copies:
     @property
     def is_first(self) -> npt.NDArray[np.bool_]:
         """Whether a cell is the first of its copies."""
-        return self.first == np.arange(len(self.first))
+        return np.equal(self.first, np.arange(len(self.first)))
 
 
 def rank_of(primary: npt.NDArray[np.int64], *, dataset: int, links: bool) -> npt.NDArray[np.uint32]:
@@ -104,7 +104,8 @@ def spool(
             compared = True
             for start, fingerprint, primary in read_cells(file.path):
                 compared = fingerprint is not None
-                counts += (len(primary), 0, np.count_nonzero(primary == NON_PRIMARY))
+                counts[0] += len(primary)
+                counts[2] += np.count_nonzero(primary == NON_PRIMARY)
                 if fingerprint is not None:
                     deep = np.flatnonzero(fingerprint)
                     counts[1] += len(fingerprint) - len(deep)
@@ -162,20 +163,21 @@ def _deal(records: npt.NDArray[Any], parts: Sequence[Any], bits: int) -> None:
 
 def copies_in(path: Path) -> Copies:
     """Find the cells of a partition that have copies in it."""
-    records = np.fromfile(path, dtype=RECORD)
+    records = np.fromfile(path, dtype=RECORD)  # by dataset and row, as they were read
     fingerprint = np.ascontiguousarray(records["fingerprint"])
     order = np.argsort(fingerprint)
     fingerprint = fingerprint[order]
-    same = fingerprint[1:] == fingerprint[:-1]
-    repeated = np.zeros(len(records), dtype=np.bool_)
-    repeated[1:] = same
-    repeated[:-1] |= same
-    records = records[order[repeated]]
-    del order, same
-    records = records[np.lexsort((records["row"], records["rank"], records["fingerprint"]))]
-    fingerprint = records["fingerprint"]
     is_first = np.ones(len(records), dtype=np.bool_)
     is_first[1:] = fingerprint[1:] != fingerprint[:-1]
+    repeated = ~is_first
+    repeated[:-1] |= ~is_first[1:]
+    del fingerprint
+    place, run = order[repeated], np.cumsum(is_first[repeated])
+    word = records["rank"][place].astype(np.int64) >> DATASET_BITS
+    key = run << 35 | word << 32 | place  # one number sorts several times as fast as three
+    key.sort()
+    records = records[key & (2**32 - 1)]
+    is_first = np.diff(key >> 35, prepend=0) > 0
     rank = records["rank"].astype(np.int64)
     return Copies(
         first=np.maximum.accumulate(np.where(is_first, np.arange(len(records)), 0)),

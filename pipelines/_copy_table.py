@@ -48,7 +48,7 @@ class CopyTable:
         if self.writer is None:
             return
         again = np.flatnonzero(~copies.is_first)
-        again = again[np.lexsort((copies.row[again], copies.dataset[again]))]
+        again = again[np.argsort(copies.dataset[again] << 32 | copies.row[again])]
         first = copies.first[again]
         columns = copies.dataset[again], copies.row[again], copies.dataset[first]
         self._write(*columns, copies.row[first], ~left_out[again])

@@ -55,7 +55,7 @@ class Tally:
 
         n = len(datasets)
         self.datasets, self.linked = datasets, linked
-        self.cells: Any = sparse.csr_matrix((n, n), dtype=np.int64)
+        self.cells: Any = sparse.csr_matrix(np.zeros((n, n), dtype=np.int64))
         """Cells of one dataset with a copy in another."""
         self.n_repeated = np.zeros(n, dtype=np.int64)
         self.n_matched = np.zeros(n, dtype=np.int64)

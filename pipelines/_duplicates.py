@@ -189,7 +189,7 @@ def _left_out(copies: Copies, policy: Policy) -> npt.NDArray[np.bool_]:
     if policy == "drop":
         return ~copies.is_first
     called = (copies.primary == NON_PRIMARY) | copies.links & (copies.primary != PRIMARY)
-    return ~copies.is_first & called
+    return np.logical_and(~copies.is_first, called)
 
 
 def _declared(

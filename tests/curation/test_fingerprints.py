@@ -21,7 +21,8 @@ HASHES = np.arange(1, 61, dtype=np.uint64) * np.uint64(0x1234567890ABCDEF)
 
 
 def of(rows: Any, hashes: Any = HASHES) -> list[int]:
-    return fingerprints(sparse.csr_matrix(np.atleast_2d(rows).astype(np.float64)), hashes).tolist()
+    found = fingerprints(sparse.csr_matrix(np.atleast_2d(rows).astype(np.float64)), hashes)
+    return [int(value) for value in found]
 
 
 def cells(n: int = 5) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -88,9 +88,9 @@ def test_pairs_shares_and_what_is_left_out_are_those_of_a_dictionary(
 
 
 def _columns(table: pd.DataFrame, *names: str) -> list[tuple[Any, ...]]:
-    columns = [table["dataset"].astype(str), table["row"].astype(int)]
-    columns += [table[name].astype(str if name == "same_as_dataset" else int) for name in names]
-    return list(zip(*(column.tolist() for column in columns), strict=True))
+    text = {"dataset": str, "same_as_dataset": str}
+    columns = [table[n].astype(text.get(n, int)).tolist() for n in ("dataset", "row", *names)]
+    return list(zip(*columns, strict=True))
 
 
 def _groups(names: list[str], given_: list[list[Cell]]) -> list[list[tuple[str, int, bool | None]]]:
@@ -158,7 +158,7 @@ def _expected_facts(given_: list[list[Cell]]) -> list[tuple[int, int, int, int]]
     ]
 
 
-ORIGINAL = [(i, True) for i in range(1, 9)]
+ORIGINAL: list[Cell] = [(i, True) for i in range(1, 9)]
 
 
 def test_a_declared_copy_of_other_counts_is_a_copy_as_a_whole(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_files_of_before_fingerprints_are_told_or_refused(tmp_path: Path) -> Non
     assert found.pairs == ()
     for policy in ("drop", "keep_primary"):
         with pytest.raises(SchemaError, match=r"1 of 2 datasets .*'old'.* Ingest them again"):
-            find([new, old], tmp_path, policy)  # type: ignore[arg-type]  # mypy sees str
+            find([new, old], tmp_path, policy)
 
 
 def test_an_unknown_policy_lists_the_known(tmp_path: Path) -> None:
@@ -268,8 +268,6 @@ def test_an_unknown_policy_lists_the_known(tmp_path: Path) -> None:
 def test_a_revision_of_words_only_has_all_cells_of_the_version_before(
     tmp_path: Path, after: list[Cell], shares: tuple[float, float]
 ) -> None:
-    paths = [
-        write_cells(tmp_path / f"{i}.h5ad", listed) for i, listed in enumerate((ORIGINAL, after))
-    ]
-    pair = same_cells(*paths, tmp_path)
+    first = write_cells(tmp_path / "first.h5ad", ORIGINAL)
+    pair = same_cells(first, write_cells(tmp_path / "second.h5ad", after), tmp_path)
     assert (pair.a, pair.b, pair.share_a, pair.share_b) == ("before", "after", *shares)
