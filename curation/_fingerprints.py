@@ -110,7 +110,8 @@ def _mix(hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> npt.
     x = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.bitwise_xor(x, x >> np.uint64(31))
+    x ^= x >> np.uint64(31)
+    return x
 
 
 def _sums(
@@ -118,4 +119,5 @@ def _sums(
 ) -> npt.NDArray[np.uint64]:
     """Sum each row modulo 2**64; also rows without values."""
     running = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
-    return np.subtract(running[bounds[1:]], running[bounds[:-1]])
+    sums: npt.NDArray[np.uint64] = running[bounds[1:]] - running[bounds[:-1]]
+    return sums

@@ -105,11 +105,14 @@ def _read(path: Path, corpus: Corpus) -> dict[int, npt.NDArray[np.uint32]]:
     place = {ref.uid: i for i, ref in enumerate(corpus.datasets)}
     parts: dict[int, list[Any]] = defaultdict(list)
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["dataset", "row", "kept"]):
+        for batch in file.iter_batches(batch_size=2**20, columns=["dataset", "row", "kept"]):
             out = ~batch["kept"].to_numpy(zero_copy_only=False)
             column = batch["dataset"]
             codes = column.indices.to_numpy()[out]
-            rows = batch["row"].to_numpy()[out]
-            for code in np.unique(codes).tolist():
-                parts[place[column.dictionary[code].as_py()]].append(rows[codes == code])
+            rows = batch["row"].to_numpy()[out][np.argsort(codes, kind="stable")]
+            names = column.dictionary.to_pylist()
+            ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+            for name, own in zip(names, np.split(rows, ends[:-1]), strict=True):
+                if len(own):
+                    parts[place[name]].append(own)
     return {i: np.sort(np.concatenate(pieces)) for i, pieces in sorted(parts.items())}

@@ -152,13 +152,13 @@ def _primary(obs: Any, span: slice) -> npt.NDArray[np.int64]:
 
 def _deal(records: npt.NDArray[Any], parts: Sequence[Any], bits: int) -> None:
     if not bits:
-        records.tofile(parts[0])
+        parts[0].write(records.tobytes())
         return
     part = (records["fingerprint"] >> np.uint64(64 - bits)).astype(np.uint16)
     records = records[np.argsort(part, kind="stable")]  # a radix sort for 16 bits
     bounds = np.concatenate([[0], np.cumsum(np.bincount(part, minlength=len(parts)))])
     for number, file in enumerate(parts):
-        records[bounds[number] : bounds[number + 1]].tofile(file)
+        file.write(records[bounds[number] : bounds[number + 1]].tobytes())
 
 
 def copies_in(path: Path) -> Copies:

@@ -72,10 +72,13 @@ class CopyTable:
 
         if not len(row):
             return
-        uids = pa.array(self.uids, pa.string())
 
         def named(codes: npt.NDArray[np.int64]) -> Any:
-            return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), uids)
+            used = np.flatnonzero(np.bincount(codes))  # a group holds the names it needs
+            place = np.zeros(len(self.uids), dtype=np.int32)
+            place[used] = np.arange(len(used))
+            names = pa.array([self.uids[i] for i in used.tolist()], pa.string())
+            return pa.DictionaryArray.from_arrays(pa.array(place[codes]), names)
 
         other = pa.nulls(len(row), pa.uint32()) if same_row is None else pa.array(same_row)
         arrays = [named(dataset), pa.array(row), named(same_as), other, pa.array(kept)]

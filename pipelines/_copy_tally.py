@@ -53,9 +53,9 @@ class Tally:
     def __init__(self, datasets: Sequence[Compared], linked: Sequence[Sequence[int]]) -> None:
         from scipy import sparse
 
-        n = len(datasets)
+        n, no = len(datasets), np.zeros(0, dtype=np.int64)
         self.datasets, self.linked = datasets, linked
-        self.cells: Any = sparse.csr_matrix(np.zeros((n, n), dtype=np.int64))
+        self.cells: Any = sparse.csr_matrix((no, (no, no)), (n, n))
         """Cells of one dataset with a copy in another."""
         self.n_repeated = np.zeros(n, dtype=np.int64)
         self.n_matched = np.zeros(n, dtype=np.int64)
@@ -63,12 +63,9 @@ class Tally:
         self.n_excluded = np.zeros(n, dtype=np.int64)
         self.whole: set[int] = set()
         """Datasets all of whose cells are declared copies."""
-        self.listed = {
-            i: np.zeros(dataset.n_cells, dtype=np.bool_)
-            for i, dataset in enumerate(datasets)
-            if linked[i]
-        }
-        """By linking dataset: cells that are copies by their fingerprints, the first left out."""
+        sizes = [d.n_cells if to else 0 for d, to in zip(datasets, linked, strict=True)]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._listed = np.zeros(self._starts[-1], dtype=np.bool_)
 
     def add(self, copies: Copies) -> None:
         from scipy import sparse
@@ -83,9 +80,12 @@ class Tally:
         self.n_repeated += np.asarray((counts - present).sum(axis=0)).ravel()
         non_primary = copies.dataset[copies.primary == NON_PRIMARY]
         self.n_matched += np.bincount(non_primary, minlength=n)
-        again = ~copies.is_first
-        for i, listed in self.listed.items():
-            listed[copies.row[again & (copies.dataset == i)]] = True
+        again = ~copies.is_first & copies.links
+        self._listed[self._starts[copies.dataset[again]] + copies.row[again]] = True
+
+    def listed(self, a: int) -> npt.NDArray[np.bool_]:
+        """Tell which cells of a linking dataset are copies by fingerprint, the first left out."""
+        return self._listed[self._starts[a] : self._starts[a + 1]]
 
     def leave_out(self, copies: Copies, left_out: npt.NDArray[np.bool_]) -> None:
         self.n_excluded += np.bincount(copies.dataset[left_out], minlength=len(self.datasets))

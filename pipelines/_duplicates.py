@@ -149,7 +149,7 @@ def find_duplicates(
         for a, to in enumerate(linked):
             if to and tally.n_in(a, to) < SAME_COUNTS * comparable[a]:
                 tally.whole.add(a)
-                for rows, kept in _declared(ordered[a].path, tally.listed[a], policy):
+                for rows, kept in _declared(ordered[a].path, tally.listed(a), policy):
                     tally.n_excluded[a] += np.count_nonzero(~kept)
                     table.declare(a, rows, to[0], kept)
     facts = [
@@ -189,7 +189,8 @@ def _left_out(copies: Copies, policy: Policy) -> npt.NDArray[np.bool_]:
     if policy == "drop":
         return ~copies.is_first
     called = (copies.primary == NON_PRIMARY) | copies.links & (copies.primary != PRIMARY)
-    return np.logical_and(~copies.is_first, called)
+    left_out: npt.NDArray[np.bool_] = ~copies.is_first & called
+    return left_out
 
 
 def _declared(

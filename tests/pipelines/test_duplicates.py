@@ -230,7 +230,7 @@ def test_cells_that_cannot_be_told_apart_are_counted_not_called_copies(
 ) -> None:
     for name in ("a", "b"):
         path = write_h5ad(tmp_path / f"{name}.h5ad")
-        data = anndata.read_h5ad(path)
+        data: Any = anndata.read_h5ad(path)
         data.X = np.where(np.arange(50) < 20, data.X, 0)
         data.write_h5ad(path)
     list(ingest([tmp_path]))
