@@ -107,7 +107,7 @@ def fingerprints(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArra
 
 def _mix(hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Scramble all bits of a gene with its count: the end of splitmix64."""
-    x = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
+    x: npt.NDArray[np.uint64] = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
