@@ -138,7 +138,8 @@ def _curated(path: Path, out: Path, **options: Any) -> anndata.AnnData:
 
 def _copies(data: anndata.AnnData) -> dict[str, tuple[Any, list[str]]]:
     """Make what other depositors would make of the same cells."""
-    x, ids = sparse.csr_matrix(data.X), data.var_names.tolist()
+    x: Any = data.X
+    ids = data.var_names.tolist()
     order = np.random.default_rng(1).permutation(len(ids))
     table = gene_table(str(data.obs["organism"].iloc[0]))
     absent = [gene for gene in table.index if gene not in set(ids)][:2_000]

@@ -73,13 +73,14 @@ def test_pairs_shares_and_what_is_left_out_are_those_of_a_dictionary(
             compared(Path(folder) / f"{name}.h5ad", cells)
             for name, cells in zip(names, given_, strict=True)
         ]
-        for policy in POLICIES:
-            found, table = find(datasets, Path(folder), policy)
+        results = {policy: find(datasets, Path(folder), policy) for policy in POLICIES}
+        for policy, (found, table) in results.items():
             left_out = {(d, r) for d, r, kept in _columns(table, "kept") if not kept}
             assert left_out == _expected_left_out(names, given_, policy)
             assert [d.n_excluded for d in found.datasets] == [
                 sum(d == name for d, _ in left_out) for name in names
             ]
+    found, table = results["flag"]
     same = {(d, r): (e, s) for d, r, e, s in _columns(table, "same_as_dataset", "same_as_row")}
     assert same == _expected_first(names, given_)
     assert _symmetric(found) == _expected_pairs(names, given_)
@@ -172,9 +173,9 @@ def test_a_declared_copy_of_other_counts_is_a_copy_as_a_whole(tmp_path: Path) ->
         assert set(table["same_as_dataset"]) == {"original"}
         assert table["same_as_row"].isna().all()
         assert found.datasets[0].n_excluded == 4 - len(kept[policy])
+        (pair,) = found.pairs
+        assert (pair.a, pair.b, pair.how, pair.n_a) == ("copy", "original", "declared", 0)
     assert kept == {"flag": [0, 1, 2, 3], "keep_primary": [2], "drop": []}
-    (pair,) = found.pairs
-    assert (pair.a, pair.b, pair.how, pair.n_a) == ("copy", "original", "declared", 0)
 
 
 def test_a_declared_copy_of_the_same_counts_is_one_cell_by_cell(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def files(workspace: Workspace, tmp_path: Path) -> Path:
     first.write_h5ad(folder / "first.h5ad")
     again = first[[4, 3, 2, 1], ::-1].copy()
     symbols = gene_table("human")["symbol"][again.var_names]
-    again.var_names = symbols.where(symbols.notna(), again.var_names).tolist()
+    again.var_names = symbols.fillna(dict(zip(symbols.index, symbols.index, strict=True))).tolist()
     again.obs["is_primary_data"] = [True, True, False, False]
     again.write_h5ad(folder / "second.h5ad")
     write_h5ad(folder / "third.h5ad", seed=1)
