@@ -247,7 +247,7 @@ def test_files_of_before_fingerprints_are_told_or_refused(tmp_path: Path) -> Non
     assert [dataset.compared for dataset in found.datasets] == [True, False]
     assert found.datasets[1].n_shallow == 0
     assert found.pairs == ()
-    for policy in ("drop", "keep_primary"):
+    for policy in POLICIES[1:]:
         with pytest.raises(SchemaError, match=r"1 of 2 datasets .*'old'.* Ingest them again"):
             find([new, old], tmp_path, policy)
 
