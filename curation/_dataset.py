@@ -13,6 +13,7 @@ from ..ontologies import FIELDS, gene_versions, ontology_versions
 from ._counts import EXACT_FLOAT32, find_counts
 from ._decisions import decision_table
 from ._files import atomic_path
+from ._fingerprints import gene_hashes
 from ._genes import gene_features, map_genes
 from ._labels import curate_labels
 from ._memory import answers
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ._memory import Memory
     from ._source import SourceFile
 
-PROCESSING_VERSION = "2"
+PROCESSING_VERSION = "3"
 """Raised whenever the same file would be curated differently."""
 
 
@@ -155,7 +156,13 @@ def curate(
         dtype = np.dtype(np.float32 if is_small else np.float64)
         with atomic_path(out) as temporary:
             quality, totals = write_counts(
-                temporary, matrix, genes, kept, dtype=dtype, progress=progress
+                temporary,
+                matrix,
+                genes,
+                kept,
+                hashes=gene_hashes(genes.var, organism.organism),
+                dtype=dtype,
+                progress=progress,
             )
             obs = with_quality(obs, quality)
             report = CurationReport(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
+from ._fingerprints import fingerprints
 from ._quality import cell_quality
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def write_counts(
     genes: GeneMap,
     kept: npt.NDArray[np.int64],
     *,
+    hashes: npt.NDArray[np.uint64],
     dtype: np.dtype[Any],
     progress: Callable[[int, int], None] | None,
 ) -> tuple[pd.DataFrame, tuple[float, float]]:
@@ -46,6 +48,8 @@ def write_counts(
         What to make of its features.
     kept
         Rows to write, ascending.
+    hashes
+        Of the genes, for fingerprints: see `gene_hashes`.
     dtype
         Type of the values in the new file.
     progress
@@ -53,7 +57,7 @@ def write_counts(
 
     Returns
     -------
-    The quality of the cells, and the sums of their counts before and after.
+    The quality and `fingerprint` of the cells, and the sums of their counts before and after.
 
     Raises
     ------
@@ -80,7 +84,8 @@ def write_counts(
             mapped = genes.apply(chosen)
             before += float(chosen.data.sum())
             after += float(mapped.data.sum())
-            parts.append(cell_quality(mapped, genes.var))
+            quality = cell_quality(mapped, genes.var)
+            parts.append(quality.assign(fingerprint=fingerprints(mapped, hashes)))
             n_values.append(np.diff(mapped.indptr).astype(np.int64))
             _extend(stored["data"], mapped.data)
             _extend(stored["indices"], mapped.indices)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ._batch import Batch
     from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
-    from .corpus import Corpus, DatasetRef, obs_column
+    from .corpus import Corpus, DatasetRef, DuplicatesFile, obs_column
     from .hierarchical_loss import HierarchicalLoss
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
@@ -21,6 +21,7 @@ __all__ = [
     "Corpus",
     "CorpusLoader",
     "DatasetRef",
+    "DuplicatesFile",
     "ExposureLedger",
     "HierarchicalLoss",
     "MappedCorpus",
@@ -34,6 +35,7 @@ _HOMES = {
     "Corpus": "corpus",
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",
+    "DuplicatesFile": "corpus",
     "ExposureLedger": "ledger",
     "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",

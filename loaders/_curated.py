@@ -95,10 +95,10 @@ def check_rows(store: Any, ref: DatasetRef) -> None:
         )
         raise SchemaError(msg, {"dataset": ref.uid})
     n_cells = int((x.shape if kind == "array" else x.attrs["shape"])[0])
-    if n_cells != ref.n_cells:
+    if n_cells != ref.n_rows:
         msg = (
             f"Dataset {ref.uid} ({ref.path}) has {n_cells:,} cells, but the corpus says "
-            f"{ref.n_cells:,}. Fetch the file of this version of the corpus."
+            f"{ref.n_rows:,}. Fetch the file of this version of the corpus."
         )
         raise IntegrityError(msg, {"dataset": ref.uid, "n_cells": n_cells})
 

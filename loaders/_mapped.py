@@ -14,7 +14,7 @@ from ._handles import Handles
 from ._rows import ColumnCache, FileRows, gather_csr, group_by_file, read_block, read_csr_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     from scipy import sparse
@@ -110,6 +110,22 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             dtype=self._dtype,
             cache=self._columns,
         )
+
+    def leave_out(self, excluded: Mapping[int, npt.NDArray[np.uint32]]) -> None:
+        """Leave out rows, beside those that an ``obs_filter`` leaves out.
+
+        Parameters
+        ----------
+        excluded
+            Rows by number of the file.
+        """
+        self.filtered = True
+        for file, rows in excluded.items():
+            self.indices_list[file] = np.setdiff1d(self.indices_list[file], rows)
+            self.n_obs_list[file] = len(self.indices_list[file])
+        self.n_obs = sum(self.n_obs_list)
+        self.indices = np.hstack(self.indices_list)
+        self.storage_idx = np.repeat(np.arange(len(self.storages)), self.n_obs_list)
 
     def close(self) -> None:
         """Close the files. With ``parallel=True`` they are opened again when needed."""

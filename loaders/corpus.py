@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from ._mapped import MappedCorpus
     from .loader import CorpusLoader
 
-__all__ = ["NO_CLASS", "Corpus", "DatasetRef", "obs_column"]
+__all__ = ["NO_CLASS", "Corpus", "DatasetRef", "DuplicatesFile", "obs_column"]
 
 NO_CLASS = ("unknown", "na")
 """Values that say that there is no label; their class integer is -1."""
 
 FORMAT = 1
+WITH_EXCLUSIONS = 2
+"""Format of a manifest that leaves cells out: what does not know that must not read it."""
 
 
 def obs_column(field: str) -> str:
@@ -59,9 +61,30 @@ class DatasetRef:
     path: str
     """The h5ad file or zarr store on this machine."""
     n_cells: int
-    """Rows of the file."""
+    """Cells that belong to the corpus: rows of the file, less those left out."""
     organism: str
     """Term id of the organism, such as ``NCBITaxon:9606``."""
+    n_excluded: int = 0
+    """Rows of the file that are left out, as copies of other cells."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the file."""
+        return self.n_cells + self.n_excluded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicatesFile:
+    """The list of cells with copies, and what the corpus makes of it."""
+
+    policy: str
+    """``flag``, ``keep_primary`` or ``drop``."""
+    key: str
+    """Name of the Parquet file in the registry."""
+    hash: str
+    """BLAKE3 of its content."""
+    path: str = ""
+    """Where it is on this machine; needed to read cells if any are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -89,11 +112,18 @@ class Corpus:
 
     Later versions of a corpus may only append, so that integers keep their meaning.
     """
+    duplicates: DuplicatesFile | None = None
+    """What was found about cells that are there twice. None if nobody looked."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "datasets", tuple(self.datasets))
         object.__setattr__(self, "classes", {f: tuple(t) for f, t in self.classes.items()})
         _refuse_repeats([ref.uid for ref in self.datasets], what=f"datasets of corpus {self.uid}")
+        if self.n_excluded and self.duplicates is None:
+            msg = (
+                f"Corpus {self.uid} leaves out {self.n_excluded:,} cells. Say which: `duplicates`."
+            )
+            raise InputError(msg)
         for field, terms in self.classes.items():
             obs_column(field)
             _refuse_repeats(terms, what=f"classes of {field!r} in corpus {self.uid}")
@@ -118,6 +148,11 @@ class Corpus:
         return sum(ref.n_cells for ref in self.datasets)
 
     @property
+    def n_excluded(self) -> int:
+        """Cells of the files that are left out."""
+        return sum(ref.n_excluded for ref in self.datasets)
+
+    @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """Number of the first cell of each dataset. Shape ``(n_datasets,)``."""
         sizes = np.array([ref.n_cells for ref in self.datasets], dtype=np.int64)
@@ -125,17 +160,21 @@ class Corpus:
 
     def to_manifest(self) -> dict[str, Any]:
         """Everything but the paths, which belong to a machine; JSON-serialisable."""
-        return {
-            "format": FORMAT,
+        manifest: dict[str, Any] = {
+            "format": WITH_EXCLUSIONS if self.n_excluded else FORMAT,
             "name": self.name,
             "version": self.version,
             "uid": self.uid,
             "datasets": [
                 {"uid": ref.uid, "key": ref.key, "n_cells": ref.n_cells, "organism": ref.organism}
+                | ({"n_excluded": ref.n_excluded} if ref.n_excluded else {})
                 for ref in self.datasets
             ],
             "classes": {field: list(terms) for field, terms in self.classes.items()},
         }
+        if (found := self.duplicates) is not None:
+            manifest["duplicates"] = {"policy": found.policy, "key": found.key, "hash": found.hash}
+        return manifest
 
     @classmethod
     def from_manifest(
@@ -148,7 +187,8 @@ class Corpus:
         manifest
             Made by `to_manifest`.
         paths
-            Path of each dataset by its uid; others are ignored.
+            Path of each dataset by its uid, and of the list of duplicates by its key, without
+            which no cells can be read if any are left out; others are ignored.
 
         Raises
         ------
@@ -159,10 +199,10 @@ class Corpus:
         InputError
             If a dataset or a class is there twice.
         """
-        if manifest.get("format") != FORMAT:
+        if manifest.get("format") not in (FORMAT, WITH_EXCLUSIONS):
             msg = (
                 f"The manifest has format {manifest.get('format')!r}; this version of corpuscle reads "
-                f"format {FORMAT}. Export the manifest again, or use the version that wrote it."
+                f"formats {FORMAT} and {WITH_EXCLUSIONS}. Export the manifest again, or use the version that wrote it."
             )
             raise SchemaError(msg, {"format": manifest.get("format")})
         try:
@@ -175,9 +215,14 @@ class Corpus:
                     path=os.fspath(paths.get(ref["uid"], "")),
                     n_cells=int(ref["n_cells"]),
                     organism=ref["organism"],
+                    n_excluded=int(ref.get("n_excluded", 0)),
                 )
                 for ref in refs
             )
+            duplicates = None
+            if (listed := manifest.get("duplicates")) is not None:
+                place = os.fspath(paths.get(listed["key"], ""))
+                duplicates = DuplicatesFile(path=place, **listed)
             facts = {key: manifest[key] for key in ("name", "version", "uid", "classes")}
         except KeyError as error:
             msg = f"The manifest has no {error.args[0]!r}. Export it again with `to_manifest`."
@@ -188,7 +233,7 @@ class Corpus:
                 f"(first: {missing[0]}). Fetch them, then pass the path of each under its uid."
             )
             raise NotFoundError(msg, {"uids": missing})
-        return cls(datasets=datasets, **facts)
+        return cls(datasets=datasets, duplicates=duplicates, **facts)
 
     def loader(
         self,
@@ -257,12 +302,17 @@ class Corpus:
         SchemaError
             If a file lacks a column that is to be encoded.
         IntegrityError
-            If a cell's label that is to be encoded is not among the classes.
+            If a cell's label that is to be encoded is not among the classes, or the list of cells
+            that are left out is not that of this version.
         """
         from ._curated import read_class_codes
+        from ._kept import excluded_rows
         from ._mapped import MappedCorpus
 
+        excluded = excluded_rows(self)
         mapped = MappedCorpus([ref.path for ref in self.datasets], join=join, **options)
+        if excluded:
+            mapped.leave_out(excluded)
         for field, terms in self.classes.items():
             column = obs_column(field)
             if mapped.obs_keys is None or column not in mapped.encoders:

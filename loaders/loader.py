@@ -15,6 +15,7 @@ from ._batch import Batch, sparse_tensor, use_up_torch_notices
 from ._curated import read_layout
 from ._epochs import MAX_WORKERS, EpochClock, Turn, epoch_order
 from ._handles import Handles
+from ._kept import KeptRows
 from ._rows import ColumnCache, gather_csr, group_by_file
 from .corpus import obs_column
 from .recording import handed_out, watch
@@ -75,7 +76,8 @@ class CorpusLoader(IterableDataset[Batch]):
     SchemaError
         If a file lacks a label's column, or names a gene twice.
     IntegrityError
-        If a file has another number of cells, or a term that is not among the classes.
+        If a file has another number of cells, a term that is not among the classes, or the list of
+        cells that are left out is not that of this version.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class CorpusLoader(IterableDataset[Batch]):
         self.drop_last = drop_last
         self._clock = EpochClock()
         self._n_rounds = 0
-        self._offsets = corpus.offsets
+        self._kept = KeptRows(corpus)
         self._stores = Handles([ref.path for ref in corpus.datasets])
         self._cache = ColumnCache()
         self._layout = read_layout(corpus, self._stores, labels=self.labels, genes=genes)
@@ -145,6 +147,22 @@ class CorpusLoader(IterableDataset[Batch]):
         self._n_rounds += 1
         turn = self._clock.join(info.id, token=info.seed - info.id, n_rounds=self._n_rounds)
         return self._make(turn, first=info.id, step=info.num_workers)
+
+    def locate(
+        self, cells: Sequence[int] | npt.NDArray[np.int64] | torch.Tensor
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Find cells in the files.
+
+        Parameters
+        ----------
+        cells
+            Numbers of cells in the corpus, as in ``batch["row"]``. Shape ``(n,)``.
+
+        Returns
+        -------
+        Place of the dataset in `Corpus.datasets`, and row of its file. Each of shape ``(n,)``.
+        """
+        return self._kept.locate(np.asarray(cells, dtype=np.int64))
 
     def set_epoch(self, epoch: int) -> None:
         """Decide the epoch of the next iteration.
@@ -224,7 +242,9 @@ class CorpusLoader(IterableDataset[Batch]):
         )
 
     def _identity(self) -> dict[str, Any]:
-        cells = [(ref.uid, ref.n_cells) for ref in self.corpus.datasets]
+        cells: list[object] = [(ref.uid, ref.n_cells) for ref in self.corpus.datasets]
+        if self.corpus.n_excluded and self.corpus.duplicates is not None:
+            cells.append(self.corpus.duplicates.hash)
         return {
             "format": FORMAT,
             "corpus": self.corpus.uid,
@@ -258,8 +278,7 @@ class CorpusLoader(IterableDataset[Batch]):
             yield position, self._read(order[start : start + self.batch_size])
 
     def _read(self, cells: npt.NDArray[np.int64]) -> Batch:
-        datasets = np.searchsorted(self._offsets, cells, side="right") - 1
-        rows = cells - self._offsets[datasets]
+        datasets, rows = self._kept.locate(cells)
         x = gather_csr(
             self._stores,
             datasets,

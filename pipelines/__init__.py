@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._apply import Applied, apply_file
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
+    from ._duplicates import Duplicates, Policy, find_duplicates
     from ._ingest import Outcome, ingest
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
@@ -26,12 +27,14 @@ _HOMES = {
     "Applied": "_apply",
     "Collected": "_collect",
     "DecisionLineage": "_decision_lineage",
+    "Duplicates": "_duplicates",
     "Fed": "_lineage",
     "Lineage": "_lineage",
     "NewFile": "_registrar",
     "NewRun": "_registrar",
     "OpenLabel": "_review",
     "Outcome": "_ingest",
+    "Policy": "_duplicates",
     "Registered": "_registrar",
     "Setup": "_setup",
     "TrainingRun": "_training",
@@ -41,6 +44,7 @@ _HOMES = {
     "collect": "_collect",
     "connect": "_lamin",
     "find_datasets": "_collect",
+    "find_duplicates": "_duplicates",
     "find_workspace": "_workspace",
     "ingest": "_ingest",
     "init": "_setup",
@@ -62,12 +66,14 @@ __all__ = [
     "Applied",
     "Collected",
     "DecisionLineage",
+    "Duplicates",
     "Fed",
     "Lineage",
     "NewFile",
     "NewRun",
     "OpenLabel",
     "Outcome",
+    "Policy",
     "Registered",
     "Setup",
     "TrainingRun",
@@ -77,6 +83,7 @@ __all__ = [
     "collect",
     "connect",
     "find_datasets",
+    "find_duplicates",
     "find_workspace",
     "ingest",
     "init",

@@ -5,32 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..curation import content_hash
 from ..errors import NotFoundError
-from ..loaders import Corpus, DatasetRef
-from ..ontologies import FIELDS, get_organism, label_hierarchy
-from ._answers import DATASETS
-from ._lamin import connect, insert, transaction
+from ..loaders import Corpus, DatasetRef, DuplicatesFile
+from ..ontologies import FIELDS, get_organism
+from ._answers import DATASETS, made_by
+from ._collect_write import duplicates_key, write_version
+from ._copy_links import Compared
+from ._duplicates import find_duplicates
+from ._lamin import connect, transaction
 from ._registrar import (
     LABEL_REGISTRIES,
-    NewFile,
-    NewRun,
     label_link,
-    register,
     registry_of,
 )
 from ._staging import staging
-from ._versions import code_version, next_versions
+from ._versions import next_versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-STEP = "corpuscle/collect"
-MANIFESTS = "manifests/"
-HIERARCHIES = "hierarchies/"
+    from ._duplicates import Duplicates, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +40,10 @@ class Collected:
     version: str
     uid: str
     new: bool
-    """False if the latest version holds the same datasets already."""
+    """False if the latest version holds the same datasets under the same policy already."""
     datasets: tuple[DatasetRef, ...]
+    duplicates: dict[str, Any] | None = None
+    """What was found about cells that are there twice, see `Duplicates`; None if nobody looked."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form."""
@@ -53,9 +54,16 @@ class Collected:
             "new": self.new,
             "n_cells": sum(ref.n_cells for ref in self.datasets),
             "datasets": [
-                {"key": ref.key, "uid": ref.uid, "n_cells": ref.n_cells, "organism": ref.organism}
+                {
+                    "key": ref.key,
+                    "uid": ref.uid,
+                    "n_cells": ref.n_cells,
+                    "n_excluded": ref.n_excluded,
+                    "organism": ref.organism,
+                }
                 for ref in self.datasets
             ],
+            "duplicates": self.duplicates,
         }
 
 
@@ -101,13 +109,28 @@ def name_of(artifact: Any) -> str:
     return str(artifact.key).removeprefix(DATASETS).removesuffix(".h5ad")
 
 
+def compared(artifact: Any) -> Compared:
+    """Describe a curated dataset to `find_duplicates`."""
+    params = artifact.run.params
+    return Compared(
+        uid=artifact.uid,
+        key=name_of(artifact),
+        path=Path(artifact.path),
+        n_cells=artifact.n_observations,
+        links=frozenset(params.get("links", [])),
+        aliases=frozenset(params.get("aliases", [])),
+    )
+
+
 def collect(
     name: str,
     *,
     patterns: Sequence[str] = (),
     organism: str | None = None,
     terms: Mapping[str, str] | None = None,
+    duplicates: Policy = "flag",
     dry_run: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Collected:
     """Make the next version of a collection from the latest curated datasets.
 
@@ -120,52 +143,122 @@ def collect(
         Name of the collection.
     patterns, organism, terms
         Which datasets, see `find_datasets`.
+    duplicates
+        What to do about cells that are there twice, see `find_duplicates`.
     dry_run
         Only tell what the version would hold.
+    progress
+        Called with what is done, how much of it and of how much, while cells are compared.
 
     Raises
     ------
     NotFoundError
         If no dataset fits.
+    InputError
+        If there is no such policy.
+    SchemaError
+        If cells are to be left out, and a dataset was curated before cells had fingerprints.
     """
-    import lamindb as ln
-
-    with transaction(f"corpuscle:collection:{name}"):
+    while True:
         artifacts = find_datasets(patterns=patterns, organism=organism, terms=terms)
         if not artifacts:
             msg = f"No curated dataset fits, so {name!r} would be empty. See `corpuscle status`."
             raise NotFoundError(msg, {"collection": name})
-        refs = tuple(_reference(artifact) for artifact in artifacts)
-        latest = ln.Collection.objects.filter(key=name, is_latest=True).first()
-        before = None if latest is None else read_manifest(latest)
-        if before is not None and [r["uid"] for r in before["datasets"]] == [r.uid for r in refs]:
-            version, uid = latest.version_tag, latest.uid
-            return Collected(name=name, version=version, uid=uid, new=False, datasets=refs)
-        (version,) = next_versions(ln.Collection, [(name, "|".join(ref.uid for ref in refs))])
-        collected = Collected(
-            name=name, version=version.tag, uid=version.uid, new=True, datasets=refs
-        )
-        if dry_run:
-            return collected
-        corpus = Corpus(
-            name=name,
-            version=version.tag,
-            uid=version.uid,
-            datasets=refs,
-            classes=_classes(artifacts, {} if before is None else before["classes"]),
-        )
-        query = {"patterns": list(patterns), "organism": organism, "terms": dict(terms or {})}
-        _write(corpus, [artifact.id for artifact in artifacts], query)
-        return collected
+        uids = [artifact.uid for artifact in artifacts]
+        if (there := _unchanged(name, artifacts, duplicates)) is not None:
+            return there
+        with staging() as folder:
+            listed = folder / "duplicates.parquet"
+            found = find_duplicates(  # before the transaction, in which nobody else may register
+                [compared(artifact) for artifact in artifacts],
+                folder,
+                policy=duplicates,
+                out=listed,
+                progress=progress,
+            )
+            with transaction(f"corpuscle:collection:{name}"):
+                now = find_datasets(patterns=patterns, organism=organism, terms=terms)
+                if [artifact.uid for artifact in now] != uids:
+                    continue  # something was registered meanwhile: look again
+                if (there := _unchanged(name, artifacts, duplicates)) is not None:
+                    return there
+                corpus = _next_version(name, artifacts, found, listed)
+                if not dry_run:
+                    query = {
+                        "patterns": list(patterns),
+                        "organism": organism,
+                        "terms": dict(terms or {}),
+                    }
+                    params = {"query": query, "duplicates": found.to_dict()}
+                    write_version(corpus, [artifact.id for artifact in artifacts], params, folder)
+                return Collected(
+                    name=name,
+                    version=corpus.version,
+                    uid=corpus.uid,
+                    new=True,
+                    datasets=corpus.datasets,
+                    duplicates=found.to_dict(),
+                )
 
 
-def _reference(artifact: Any) -> DatasetRef:
+def _unchanged(name: str, artifacts: Sequence[Any], policy: Policy) -> Collected | None:
+    """Find the latest version, if it holds these datasets under this policy."""
+    import lamindb as ln
+
+    latest = ln.Collection.objects.filter(key=name, is_latest=True).first()
+    if latest is None:
+        return None
+    before = read_manifest(latest)
+    held = [ref["uid"] for ref in before["datasets"]]
+    if held != [a.uid for a in artifacts] or policy_of(before) != policy:
+        return None
+    excluded = {ref["uid"]: ref.get("n_excluded", 0) for ref in before["datasets"]}
+    return Collected(
+        name=name,
+        version=latest.version_tag,
+        uid=latest.uid,
+        new=False,
+        datasets=tuple(_reference(a, excluded[a.uid]) for a in artifacts),
+        duplicates=latest.run.params.get("duplicates"),
+    )
+
+
+def policy_of(manifest: Mapping[str, Any]) -> str:
+    """Tell the policy for duplicates; nothing was left out of manifests that have none."""
+    return str(manifest.get("duplicates", {}).get("policy", "flag"))
+
+
+def _next_version(name: str, artifacts: Sequence[Any], found: Duplicates, listed: Path) -> Corpus:
+    import lamindb as ln
+
+    excluded = {dataset.uid: dataset.n_excluded for dataset in found.datasets}
+    refs = tuple(_reference(artifact, excluded[artifact.uid]) for artifact in artifacts)
+    latest = ln.Collection.objects.filter(key=name, is_latest=True).first()
+    before = {} if latest is None else read_manifest(latest)["classes"]
+    (version,) = next_versions(ln.Collection, [(name, "|".join(ref.uid for ref in refs))])
+    return Corpus(
+        name=name,
+        version=version.tag,
+        uid=version.uid,
+        datasets=refs,
+        classes=_classes(artifacts, before),
+        duplicates=DuplicatesFile(
+            policy=found.policy,
+            key=duplicates_key(name),
+            hash=content_hash(listed),
+            path=str(listed),
+        ),
+    )
+
+
+def _reference(artifact: Any, n_excluded: int) -> DatasetRef:
     return DatasetRef(
         uid=artifact.uid,
         key=name_of(artifact),
         path=str(artifact.path),
-        n_cells=artifact.n_observations,
+        n_cells=artifact.n_observations - n_excluded,
         organism=artifact.run.params["classes"]["organism"][0],
+        n_excluded=n_excluded,
     )
 
 
@@ -179,58 +272,6 @@ def _classes(
         found = {term for artifact in artifacts for term in artifact.run.params["classes"][field]}
         classes[field] = (*known, *sorted(found.difference(known)))
     return classes
-
-
-def _write(corpus: Corpus, artifact_ids: Sequence[int], query: dict[str, Any]) -> None:
-    import lamindb as ln
-    from lamindb_setup.core.hashing import hash_set
-
-    params = {"query": query, "code_version": code_version()}
-    with staging() as folder:
-        staged = folder / "manifest.json"
-        staged.write_text(json.dumps(corpus.to_manifest(), indent=1) + "\n", encoding="utf-8")
-        manifest = NewFile(
-            key=f"{MANIFESTS}{corpus.name}.json",
-            staged=staged,
-            suffix=".json",
-            description=f"Datasets and classes of {corpus.name}@{corpus.version}",
-            kind="manifest",
-        )
-        outputs = [manifest, *_hierarchies(corpus, folder)]
-        run = NewRun(step=STEP, params=params, input_ids=artifact_ids, outputs=outputs)
-        ((registered, *_),) = register([run])
-    hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
-    ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
-    insert(
-        ln.Collection,
-        {
-            "uid": corpus.uid,
-            "key": corpus.name,
-            "version_tag": corpus.version,
-            "description": f"{len(corpus.datasets):,} datasets, {corpus.n_cells:,} cells",
-            "hash": hash_set({*hashes, f"version {corpus.version}"}),  # a set may come back later
-            "meta_artifact_id": registered.id,
-            "run_id": ln.Artifact.objects.get(id=registered.id).run_id,
-        },
-        n_rows=1,
-    )
-    collection = ln.Collection.objects.get(uid=corpus.uid)
-    links = {"collection_id": collection.id, "artifact_id": list(artifact_ids)}
-    insert(ln.Collection.artifacts.through, links, n_rows=len(artifact_ids))
-
-
-def _hierarchies(corpus: Corpus, folder: Path) -> Iterator[NewFile]:
-    """Write the hierarchy of every field with more than one class."""
-    for field, terms in corpus.classes.items():
-        if len(terms) > 1:
-            hierarchy = label_hierarchy(field, terms)
-            yield NewFile(
-                key=f"{HIERARCHIES}{corpus.name}/{field}",
-                staged=hierarchy.save(folder / field),
-                suffix="",
-                description=f"Hierarchy of {len(terms):,} classes of {field}",
-                kind="hierarchy",
-            )
 
 
 def read_manifest(collection: Any) -> dict[str, Any]:
@@ -287,5 +328,8 @@ def open_corpus(
     """
     connect(folder)
     collection = find_collection(name, None if version is None else str(version))
+    manifest = read_manifest(collection)
     paths = {artifact.uid: str(artifact.path) for artifact in collection.artifacts.all()}
-    return Corpus.from_manifest(read_manifest(collection), paths)
+    if (listed := manifest.get("duplicates")) is not None:
+        paths[listed["key"]] = str(made_by(collection.run_id, listed["key"]).path)
+    return Corpus.from_manifest(manifest, paths)

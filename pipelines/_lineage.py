@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ._answers import DATASETS
-from ._collect import name_of
+from ._collect import name_of, read_manifest
 from ._training import MODELS, OWN, ledger_key
 
 
@@ -24,7 +24,7 @@ class Fed:
     organism: str
     """Taxon id."""
     n_cells: int
-    """Cells of the dataset."""
+    """Cells of the dataset that belong to the corpus."""
     cells: int
     """Distinct cells that were served."""
     exposures: int
@@ -227,7 +227,7 @@ def status() -> dict[str, Any]:
                 "version": collection.version_tag,
                 "uid": collection.uid,
                 "n_datasets": collection.artifacts.count(),
-                "n_cells": sum(collection.artifacts.values_list("n_observations", flat=True)),
+                "n_cells": sum(ref["n_cells"] for ref in read_manifest(collection)["datasets"]),
             }
             for collection in collections
         ],

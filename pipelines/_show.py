@@ -144,10 +144,15 @@ def notes_on(outcome: Outcome) -> Iterator[tuple[str, str]]:
 
 def collect_view(collected: Collected, *, dry_run: bool) -> RenderableType:
     """List the datasets of a version."""
+    from ._duplicates_show import duplicates_view
+
     state = "planned" if dry_run else "new" if collected.new else "unchanged"
     rows = [(ref.key, ref.organism, ref.n_cells) for ref in collected.datasets]
     title = f"{collected.name}@{collected.version} ({state})"
-    return table(title, ("dataset", "organism", "cells"), rows)
+    view = table(title, ("dataset", "organism", "cells"), rows)
+    return (
+        view if collected.duplicates is None else Group(view, duplicates_view(collected.duplicates))
+    )
 
 
 def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:

@@ -6,12 +6,14 @@ import errno
 import logging
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
+from typing import Literal
 
 from cyclopts import App, CycloptsError
 
 from ..errors import CorpuscleError, IntegrityError
 from ._add_orthologs import command as add_orthologs
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
+from ._duplicates_cli import duplicates, report_to
 from ._ingest_cli import ingest, sources
 from ._references_cli import references
 from ._review_cli import decision, review, upgrade
@@ -30,6 +32,7 @@ references.command(upgrade)
 app.command(review)
 app.command(ingest)
 app.command(sources)
+app.command(duplicates)
 lineage.command(decision)
 
 
@@ -119,6 +122,7 @@ def collect(
     dataset: Pairs | None = None,
     organism: str | None = None,
     term: Pairs | None = None,
+    duplicates: Literal["flag", "keep_primary", "drop"] = "flag",
     dry_run: Flag = False,
     json: Json = False,
     home: Path | None = None,
@@ -135,6 +139,9 @@ def collect(
         Only datasets of this organism.
     term
         FIELD=TERM: only datasets with cells of this term. May be repeated.
+    duplicates
+        What to do about cells that are there twice: flag only tells; drop keeps the first copy;
+        keep_primary leaves out the copies that say that they are not primary.
     dry_run
         Only tell what the version would hold.
     json
@@ -150,7 +157,16 @@ def collect(
 
     terms = parse_assignments(term or (), option="--term", fields=FIELDS)
     connect(home)
-    collected = run(name, patterns=dataset or (), organism=organism, terms=terms, dry_run=dry_run)
+    with progress() as bar:
+        collected = run(
+            name,
+            patterns=dataset or (),
+            organism=organism,
+            terms=terms,
+            duplicates=duplicates,
+            dry_run=dry_run,
+            progress=report_to(bar),
+        )
     show(collected.to_dict(), collect_view(collected, dry_run=dry_run), as_json=json)
     return 0
 

@@ -90,7 +90,7 @@ def test_obs_holds_the_contract_and_the_authors_columns(odd: Path, run: Run) -> 
         "self_reported_ethnicity", "sex_ontology_term_id", "sex", "tissue_type",
         "organism_ontology_term_id", "organism", "donor_id", "suspension_type", "is_primary_data",
         "dataset_id", "source_row", "n_genes", "n_counts", "pct_counts_mito",
-        "pct_counts_ribo", "pct_counts_hb", "quality",
+        "pct_counts_ribo", "pct_counts_hb", "quality", "fingerprint",
     ]  # fmt: skip
     assert list(adata.obs)[len(front) :] == [
         "author_cell_type", "author_tissue", "author_a_b", "author_author_x", "author_n_counts",

@@ -51,9 +51,9 @@ def test_a_corpus_can_be_pickled(corpus: Corpus) -> None:
     assert pickle.loads(pickle.dumps(corpus)) == corpus
 
 
-@pytest.mark.parametrize("form", [None, 0, 2, "1"])
+@pytest.mark.parametrize("form", [None, 0, 3, "1"])
 def test_a_manifest_of_another_format_is_refused(corpus: Corpus, form: object) -> None:
-    with pytest.raises(SchemaError, match="reads format 1"):
+    with pytest.raises(SchemaError, match="reads formats 1 and 2"):
         Corpus.from_manifest(corpus.to_manifest() | {"format": form}, paths_of(corpus))
 
 

@@ -1,0 +1,123 @@
+"""A number for each cell that tells its copies in other files."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ontologies import gene_table, gene_versions
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+    from scipy.sparse import csr_matrix
+
+    from ..ontologies import Organism
+
+MIN_GENES = 25
+"""Comparable genes with a count that make a cell one of its kind; docs/design/0010 has figures."""
+TOO_SHALLOW = 0
+"""Fingerprint of cells with less."""
+BLOCK_VALUES = 1_000_000
+"""Values hashed at a time: five temporary arrays of 8 MB."""
+
+
+def gene_hashes(var: pd.DataFrame, organism: Organism) -> npt.NDArray[np.uint64]:
+    """Hash the genes by which cells are compared.
+
+    These are the organism's protein-coding genes (all genes, where the table has no biotypes),
+    without mitochondrial ones, and without those whose symbol or former symbol was ever borne by
+    another gene. The others are what copies of a file differ in: references have more or fewer
+    non-coding genes, name mitochondrial genes differently, and a shared symbol is a gene when the
+    file has ids and none when it has symbols.
+
+    Parameters
+    ----------
+    var
+        Curated genes, index gene id.
+    organism
+        Whose genes they are.
+
+    Returns
+    -------
+    0 for genes that do not count. Shape ``(n_genes,)``.
+    """
+    names = sorted(gene_versions().items())
+    hashes = _comparable(organism.taxon_id, tuple(names)).reindex(var.index, fill_value=0)
+    return np.asarray(hashes.to_numpy(dtype=np.uint64))
+
+
+@cache
+def _comparable(taxon: str, versions: tuple[tuple[str, str], ...]) -> pd.Series[Any]:
+    """Hash of each comparable gene; `versions` tells tables of one organism apart."""
+    import pandas as pd
+
+    del versions
+    genes = gene_table(taxon, retired=True)
+    former = genes["previous_symbols"].explode()
+    names = pd.concat([genes["symbol"], former]).dropna().str.casefold()
+    borne = pd.DataFrame({"name": names.to_numpy(), "gene": names.index}).drop_duplicates()
+    shared = borne["gene"][borne["name"].duplicated(keep=False)]
+    is_coding = genes["biotype"].eq("protein_coding").fillna(value=False)
+    is_mito = genes["is_mito"].fillna(value=False).astype(np.bool_)
+    chosen = (genes["status"] == "current") & ~is_mito & ~genes.index.isin(shared)
+    if is_coding.any():
+        chosen &= is_coding
+    ids = genes.index[chosen]
+    hashes = [int.from_bytes(blake2b(gene.encode(), digest_size=8).digest()) or 1 for gene in ids]
+    return pd.Series(np.array(hashes, dtype=np.uint64), index=ids)
+
+
+def fingerprints(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Fingerprint cells: the sum of a hash of each comparable gene with its count.
+
+    The sum does not know an order of genes, nor genes without a count.
+
+    Parameters
+    ----------
+    rows
+        Counts without stored zeros. Shape ``(n, n_genes)``.
+    hashes
+        Of the genes, see `gene_hashes`. Shape ``(n_genes,)``.
+
+    Returns
+    -------
+    `TOO_SHALLOW` for cells with counts in less than `MIN_GENES` comparable genes. Shape ``(n,)``.
+    """
+    n = rows.shape[0]
+    result = np.empty(n, dtype=np.uint64)
+    start = 0
+    while start < n:
+        fit = np.searchsorted(rows.indptr, rows.indptr[start] + BLOCK_VALUES, side="right") - 1
+        stop = min(max(int(fit), start + 1), n)
+        span = slice(rows.indptr[start], rows.indptr[stop])
+        of_gene = hashes[rows.indices[span]]
+        counted = of_gene != 0
+        mixed = np.where(counted, _mix(of_gene, rows.data[span].astype(np.uint64)), np.uint64(0))
+        bounds = rows.indptr[start : stop + 1] - span.start
+        n_genes = _sums(counted.astype(np.uint64), bounds)
+        sums = np.maximum(_sums(mixed, bounds), 1)
+        result[start:stop] = np.where(n_genes < MIN_GENES, np.uint64(TOO_SHALLOW), sums)
+        start = stop
+    return result
+
+
+def _mix(hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Scramble all bits of a gene with its count: the end of splitmix64."""
+    x: npt.NDArray[np.uint64] = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+def _sums(
+    values: npt.NDArray[np.uint64], bounds: npt.NDArray[np.integer]
+) -> npt.NDArray[np.uint64]:
+    """Sum each row modulo 2**64; also rows without values."""
+    running = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
+    sums: npt.NDArray[np.uint64] = running[bounds[1:]] - running[bounds[:-1]]
+    return sums
