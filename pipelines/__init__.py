@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
     from ._duplicates import Duplicates, Policy, find_duplicates
-    from ._ingest import Outcome, ingest
+    from ._ingest import Outcome, Watch, ingest, ingest_source
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
     from ._memory import memory_of, record
@@ -46,7 +46,9 @@ _HOMES = {
     "find_datasets": "_collect",
     "find_duplicates": "_duplicates",
     "find_workspace": "_workspace",
+    "Watch": "_ingest",
     "ingest": "_ingest",
+    "ingest_source": "_ingest",
     "init": "_setup",
     "lineage_of_dataset": "_lineage",
     "lineage_of_decision": "_decision_lineage",
@@ -78,6 +80,7 @@ __all__ = [
     "Setup",
     "TrainingRun",
     "Upgrade",
+    "Watch",
     "Workspace",
     "apply_file",
     "collect",
@@ -86,6 +89,7 @@ __all__ = [
     "find_duplicates",
     "find_workspace",
     "ingest",
+    "ingest_source",
     "init",
     "lineage_of_dataset",
     "lineage_of_decision",

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from blake3 import blake3
-
 from ..curation import CurationOptions, content_hash, versions, write_decisions
 from ..errors import ConflictError, CorpuscleError, InputError
 from ..ontologies import get_organism, tables_in_use
-from ._answers import DATASETS, DECISIONS, is_outdated, made_by
+from ._answers import DATASETS, is_outdated, made_by
 from ._curate_one import curate_one
+from ._dataset_run import hash_json, hash_of
 from ._memory import current_memory
-from ._raw_files import raw_files
-from ._registrar import NewFile, NewRun, register
+from ._registrar import register
 from ._seed import ensure_genes
 from ._staging import staging
-from ._versions import code_version
 from ._worker import file_reader
 from .sources import Wanted
 from .sources._local import LocalSource
@@ -35,11 +31,8 @@ if TYPE_CHECKING:
     from ..curation import Curated
     from ._memory import MemoryVersion
     from .sources import Source, SourceDataset
-    from .transfer import Fetched
 
 logger = logging.getLogger(__name__)
-
-STEP = "corpuscle/ingest"
 
 Status = Literal["new", "revised", "unchanged", "refused", "skipped", "planned"]
 
@@ -222,7 +215,7 @@ def identity(source_hash: str, dataset: str, options: CurationOptions) -> str:
         "options": options.to_dict(),
         "versions": {key: value for key, value in versions().items() if key != "corpuscle"},
     }
-    return _hash(parts)
+    return hash_json(parts)
 
 
 def _content(dataset: SourceDataset) -> str:
@@ -230,11 +223,7 @@ def _content(dataset: SourceDataset) -> str:
     if not dataset.version:
         return content_hash(Path(dataset.files[0].url))
     files = [(file.name, file.size, file.checksum) for file in dataset.files]
-    return _hash([dataset.source, dataset.id, dataset.version, files, dict(dataset.extra)])
-
-
-def _hash(parts: Any) -> str:
-    return blake3(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hash_json([dataset.source, dataset.id, dataset.version, files, dict(dataset.extra)])
 
 
 def _ingest_one(
@@ -265,7 +254,7 @@ def _ingest_one(
             folder / "curated.h5ad",
             about=fetched[0].path,
             on_progress=watch.cells,
-            source_hash=_hash_of(fetched),
+            source_hash=hash_of(fetched),
             options=options,
             memory=memory.by_field(),
             memory_version=memory.version,
@@ -274,7 +263,7 @@ def _ingest_one(
         ensure_genes(get_organism(curated.report.organism["taxon_id"]))
         if memory.uid:
             reference = f"{reference}/{memory.uid}"
-        run = _registration(
+        run = registration(
             source,
             dataset,
             fetched,
@@ -293,81 +282,6 @@ def _ingest_one(
         uid=registered.uid,
         report=curated.report.to_dict(),
     )
-
-
-def _hash_of(fetched: Sequence[Fetched]) -> str:
-    """Name the content of some files: its hash if it is one."""
-    hashes = [file.hash for file in fetched]
-    return hashes[0] if len(hashes) == 1 else _hash(hashes)
-
-
-def _registration(
-    source: Source,
-    dataset: SourceDataset,
-    fetched: Sequence[Fetched],
-    curated: Curated,
-    folder: Path,
-    *,
-    reference: str,
-    options: CurationOptions,
-    memory: MemoryVersion,
-) -> NewRun:
-    """Describe what goes into the registry for one curated dataset."""
-    report = curated.report
-    data = NewFile(
-        key=f"{DATASETS}{dataset.key}.h5ad",
-        staged=curated.path,
-        suffix=".h5ad",
-        description=f"Curated: {report.organism['name']}, {report.n_cells:,} cells",
-        kind="dataset",
-        otype="AnnData",
-        n_observations=report.n_cells,
-        terms=curated.terms,
-    )
-    decisions = NewFile(
-        key=f"{DECISIONS}{dataset.key}.sssom.tsv",
-        staged=folder / "decisions.tsv",
-        suffix=".tsv",
-        description=f"Mapping decisions of {dataset.key}",
-        kind="decisions",
-    )
-    params = {
-        "source": public_url(dataset.files[0].url),
-        "source_hash": report.source_hash,
-        "from": _origin(source, dataset, fetched),
-        "links": list(dataset.links),
-        "aliases": list(dataset.aliases),
-        "options": options.to_dict(),
-        "code_version": code_version(),
-        "classes": curated.classes,
-        "report": report.to_dict(),
-        "memory": {"version": memory.version, "uid": memory.uid},
-        "answers": curated.answers,
-    }
-    return NewRun(
-        step=STEP,
-        reference=reference,
-        params=params,
-        inputs=raw_files(dataset, fetched, folder, n_cells=report.n_cells_in),
-        input_ids=[] if memory.id is None else [memory.id],
-        outputs=[data, decisions],
-    )
-
-
-def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) -> dict[str, Any]:
-    """Everything that finds the same bytes again, or tells that they are others."""
-    told = dataset.to_dict()
-    keys = ("source", "id", "version", "title", "licence", "citation", "released")
-    files = [
-        {"url": public_url(f.file.url), "size": f.size, "version": f.version, "hash": f.hash}
-        for f in fetched
-    ]
-    asked = {
-        "release": source.release,
-        "mirror": None if source.at is None else public_url(source.at),
-        "choices": source.options,
-    }
-    return {**{key: told[key] for key in keys}, **asked, "files": files}
 
 
 def _find_done(reference: str, dataset: str, memory: MemoryVersion) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from corpuscle.errors import CrashError, SchemaError
-from corpuscle.pipelines import ingest
+from corpuscle.pipelines import Watch, ingest
 from corpuscle.pipelines._worker import Worker, file_reader, memory_bytes
 
 from .conftest import write_h5ad
@@ -194,7 +194,7 @@ def test_a_file_whose_reader_dies_costs_only_itself(workspace: Workspace, tmp_pa
 
     readers: list[int] = []
 
-    def find_reader(number: int, _: int, path: Path) -> None:
+    def find_reader(number: int, *_: object) -> None:
         if number == 1:
             children = psutil.Process().children()
             readers.extend(p.pid for p in children if "_worker_process" in "".join(p.cmdline()))
@@ -203,7 +203,7 @@ def test_a_file_whose_reader_dies_costs_only_itself(workspace: Workspace, tmp_pa
         if readers:
             os.kill(readers.pop(), signal.SIGSEGV)
 
-    outcomes = list(ingest([tmp_path], on_start=find_reader, on_progress=kill_reader))
+    outcomes = list(ingest([tmp_path], watch=Watch(start=find_reader, cells=kill_reader)))
     assert [outcome.status for outcome in outcomes] == ["new", "refused", "new"]
     error = outcomes[1].error or {}
     assert (error["kind"], "signal 11" in error["message"]) == ("crash", True)

@@ -148,7 +148,8 @@ class Conformance:
             with source.fetch(dataset) as fetched:
                 opened = source.open(dataset, [file.path for file in fetched])
                 curate(opened, out, dataset=dataset.key, source_hash="")
-            found, truth = anndata.read_h5ad(out), example[1][dataset.id]
+            found: Any = anndata.read_h5ad(out)
+            truth = example[1][dataset.id]
             rows = found.obs["source_row"].to_numpy()
             names = [truth.cells[row] for row in rows]
             assert all(map(str.startswith, found.obs_names, names))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -24,9 +25,9 @@ def write_files(folder: Path) -> dict[str, Truth]:
         genes = example_genes(taxon, 300)
         kinds = np.array(["t", "b"] * 30)
         counts = sparse.csr_matrix(example_counts(kinds, len(genes), rng), dtype=np.float32)
-        adata = anndata.AnnData(counts)
-        adata.obs_names = [f"cell {i}" for i in range(adata.n_obs)]
-        adata.var_names = genes.index.astype(object)
+        obs = pd.DataFrame(index=[f"cell {i}" for i in range(len(kinds))])
+        var = pd.DataFrame(index=genes.index.astype(object))
+        adata = anndata.AnnData(counts, obs=obs, var=var)
         adata.write_h5ad(folder / f"file{place}.h5ad")
         truths[f"file{place}"] = Truth(
             counts=counts, cells=tuple(adata.obs_names), genes=tuple(genes.index)
