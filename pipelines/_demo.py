@@ -62,7 +62,7 @@ def run(
     say(
         "\n[bold]3. A collection[/] of what was accepted; cells that are there twice are taken once"
     )
-    say(collect_view(collect("demo", duplicates="keep_primary"), dry_run=False))
+    say(collect_view(collect("demo", duplicates="drop"), dry_run=False))
     corpus = open_corpus("demo", folder=place)
     say(f"\n[bold]4. Training[/] on {corpus!r}")
     version = _train(corpus, place / "classifier.pt", say)

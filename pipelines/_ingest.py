@@ -13,7 +13,7 @@ from ..errors import ConflictError, CorpuscleError, InputError
 from ..ontologies import get_organism, tables_in_use
 from ._answers import DATASETS, is_outdated, made_by
 from ._curate_one import curate_one
-from ._dataset_run import hash_json, hash_of
+from ._dataset_run import hash_json, hash_of, registration
 from ._memory import current_memory
 from ._registrar import register
 from ._seed import ensure_genes

@@ -124,7 +124,7 @@ class ScBaseCount(Source):
                 self.transfer.stat(self._table(folder))
             except NotFoundError:
                 continue
-            logger.warning("release=%s organisms_without_table=%s", self._root, ",".join(absent))
+            logger.info("release=%s organisms_without_table=%s", self._root, ",".join(absent))
             return
         feature = self.options["feature"]
         msg = (

@@ -76,7 +76,8 @@ def test_pairs_shares_and_what_is_left_out_are_those_of_a_dictionary(
         results: dict[Policy, tuple[Duplicates, pd.DataFrame]] = {
             policy: find(datasets, Path(folder), policy) for policy in POLICIES
         }
-        for policy, (found, table) in results.items():
+        for policy in POLICIES:
+            found, table = results[policy]
             left_out = {(d, r) for d, r, kept in _columns(table, "kept") if not kept}
             assert left_out == _expected_left_out(names, given_, policy)
             assert [d.n_excluded for d in found.datasets] == [

@@ -48,7 +48,10 @@ def test_the_demo_shows_the_refusal_the_open_labels_the_falling_loss_and_the_lin
     assert len(shown) == 5
     assert shown == sorted(shown, reverse=True)
     assert shown[-1] < shown[0] / 2
-    assert "Model classifier@1 was fed by 5 datasets" in done.out
+    assert "Model classifier@1 was fed by 21 datasets" in done.out
+    for source in ("cellxgene/", "tahoe/plate1", "scbasecount/SRX", "devatlas/JAX_dataset_1"):
+        assert source in done.out
+    assert re.search(r"\d+ cells are left out by drop", done.out)
     assert str(workspace.folder) in done.out
     again = corpuscle("demo", workspace.folder)
     assert "demo@1 (unchanged)" in again.out
