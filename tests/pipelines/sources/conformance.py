@@ -36,11 +36,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder over HTTP on this machine."""
+def serving(folder: Path, seen: list[str] | None = None) -> Iterator[str]:
+    """Serve a folder over HTTP on this machine; note in `seen` the paths whose content was read."""
 
-    def handler(*arguments: Any) -> _Handler:
-        return _Handler(*arguments, directory=str(folder))
+    class Handler(_Handler):
+        def do_GET(self) -> None:
+            if seen is not None:
+                seen.append(self.path)
+            super().do_GET()
+
+    def handler(*arguments: Any) -> Handler:
+        return Handler(*arguments, directory=str(folder))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
