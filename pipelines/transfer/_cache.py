@@ -20,12 +20,15 @@ from filelock import FileLock, Timeout
 
 from ...curation import content_hash
 from ...errors import IntegrityError, TransferError
+from ._checksums import Digests, mismatch
 from ._errors import Stopped
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ._values import RemoteFile
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, name TEXT NOT NULL, size INTEGER NOT NULL,
@@ -264,6 +267,16 @@ class Cache:
         except sqlite3.DatabaseError as error:
             msg = f"The index of the cache, {path}, cannot be used: {error}. Delete {self.folder}."
             raise IntegrityError(msg, {"file": str(path)}) from error
+
+
+def check_entry(entry: Entry, file: RemoteFile, shown: str) -> None:
+    """Compare a file of the cache with what is stated of it now."""
+    if file.size not in {None, entry.size}:
+        raise mismatch(shown, "size", file.size, entry.size)
+    if file.checksum and file.checksum != entry.checksum:
+        digests = Digests([file.checksum])
+        digests.read(entry.path)
+        digests.check([file.checksum], shown)
 
 
 def _key(*parts: str) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from ...curation import content_hash
 from ...errors import InputError, TransferError
 from . import _local
-from ._cache import Cache
-from ._checksums import Digests, mismatch, parse
+from ._cache import Cache, check_entry
+from ._checksums import Digests, parse
 from ._download import Download
+from ._environment import integer, switch
 from ._errors import GCS_PROJECT, S3_REQUESTER_PAYS, check_encoding, of_status
 from ._names import default_name, identity, local_path, public_url, safe_name, scheme_of
 from ._part import Part
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from ._cache import Entry
     from ._http import Http
     from ._stores import Store
 
@@ -36,7 +36,6 @@ CACHE_BYTES = 100 * 2**30
 MAX_BYTES = 64 * 2**30
 """The largest file that is known (Tahoe-100M) is half as large."""
 BUDGET_S = 300
-YES = {"1", "true", "yes", "on"}
 
 
 class Transfer:
@@ -112,14 +111,14 @@ class Transfer:
         folder = os.environ.get("CORPUSCLE_CACHE")
         return cls(
             cache=Path(folder).expanduser() / "files" if folder else None,
-            cache_bytes=_integer("CORPUSCLE_CACHE_BYTES", CACHE_BYTES),
-            max_bytes=max_bytes or _integer("CORPUSCLE_MAX_BYTES", MAX_BYTES),
-            jobs=_integer("CORPUSCLE_JOBS", 4),
-            budget_s=_integer("CORPUSCLE_BUDGET_S", BUDGET_S),
+            cache_bytes=integer("CORPUSCLE_CACHE_BYTES", CACHE_BYTES),
+            max_bytes=max_bytes or integer("CORPUSCLE_MAX_BYTES", MAX_BYTES),
+            jobs=integer("CORPUSCLE_JOBS", 4),
+            budget_s=integer("CORPUSCLE_BUDGET_S", BUDGET_S),
             options=TransferOptions(
-                verify_cached=os.environ.get("CORPUSCLE_VERIFY_CACHE", "").lower() in YES,
+                verify_cached=switch("CORPUSCLE_VERIFY_CACHE"),
                 gcs_project=os.environ.get(GCS_PROJECT, ""),
-                s3_requester_pays=os.environ.get(S3_REQUESTER_PAYS, "").lower() in YES,
+                s3_requester_pays=switch(S3_REQUESTER_PAYS),
             ),
         )
 
@@ -351,7 +350,7 @@ class Transfer:
                     session=session,
                 )
             else:
-                _check(entry, file, shown)
+                check_entry(entry, file, shown)
         expect(entry.size)
         tick(entry.size)
         return Fetched(
@@ -391,22 +390,3 @@ class Transfer:
                 }
                 self._stores[scheme] = made[scheme]()
             return self._stores[scheme]
-
-
-def _check(entry: Entry, file: RemoteFile, shown: str) -> None:
-    """Compare a file of the cache with what is stated of it now."""
-    if file.size not in {None, entry.size}:
-        raise mismatch(shown, "size", file.size, entry.size)
-    if file.checksum and file.checksum != entry.checksum:
-        digests = Digests([file.checksum])
-        digests.read(entry.path)
-        digests.check([file.checksum], shown)
-
-
-def _integer(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
-    try:
-        return int(float(text)) if text else default
-    except (ValueError, OverflowError):
-        msg = f"{name} is {text!r}, which is no number. Correct or unset it."
-        raise InputError(msg, {"variable": name, "value": text}) from None
