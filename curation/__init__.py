@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ._alive import listening, sign_of_life
+from ._categories import constant
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, read_decisions, write_decisions
 from ._facts import SourceFacts
 from ._files import atomic_path, content_hash, copy_file
 from ._labels import tissue_context
+from ._matrix import Matrix, Rows
 from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_answers
+from ._mtx import open_mtx
 from ._options import CurationOptions, parse_assignments
 from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
@@ -21,14 +24,17 @@ __all__ = [
     "Curated",
     "CurationOptions",
     "CurationReport",
+    "Matrix",
     "Memory",
     "ProjectionReport",
+    "Rows",
     "SourceFacts",
     "SourceFile",
     "Verdict",
     "answers",
     "atomic_path",
     "check_counts",
+    "constant",
     "content_hash",
     "copy_file",
     "curate",
@@ -38,6 +44,7 @@ __all__ = [
     "is_dataset_folder",
     "listening",
     "memory_of_dataset",
+    "open_mtx",
     "open_source",
     "parse_assignments",
     "project_genes",

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...curation import SourceFacts, SourceFile, open_source
-from ...curation._categories import constant
-from ...curation._matrix import Matrix
-from ...curation._mtx import open_mtx
+from ...curation import Matrix, SourceFacts, SourceFile, constant, open_mtx, open_source
 from ...errors import SchemaError
 from ._devatlas_stages import EVIDENCE, MOUSE, specimens, stage_labels
 from ._devatlas_tables import join, read_table

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...curation import SourceFacts
-from ...curation._categories import constant
+from ...curation import SourceFacts, constant
 from ...ontologies import ontology
 from ._tahoe_lines import LINES
 from ._tahoe_tables import CONTROL, parse_dose, refuse

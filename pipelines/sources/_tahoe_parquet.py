@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...curation import SourceFile
-from ...curation._matrix import Matrix, Rows
+from ...curation import Matrix, Rows, SourceFile
 from ...errors import SchemaError
 from ._tahoe_tables import check_schema, refuse, require_unique, unreadable
 
