@@ -57,6 +57,7 @@ def usual(form: str, path: Path) -> tuple[int, float]:
         )
 
     n, total = 0, 0.0
+    chunk: Any
     for chunk, _, _ in anndata.read_h5ad(path, backed="r").chunked_X(10_000):
         n, total = n + chunk.shape[0], total + float(chunk.sum(dtype=float))
     return n, total

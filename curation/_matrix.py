@@ -73,9 +73,8 @@ class Matrix:
 
     def _bounds(self) -> list[tuple[int, int]]:
         indptr = self.rows.indptr
-        fits = len(indptr) == self.shape[0] + 1 and indptr[0] == 0
-        if not fits or (np.diff(indptr.astype(np.int64)) < 0).any():
-            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending from 0"
+        if len(indptr) != self.shape[0] + 1 or (np.diff(indptr.astype(np.int64)) < 0).any():
+            msg = f"{len(indptr):,} row offsets for {self.shape[0]:,} rows, or not ascending"
             raise ValueError(msg)
         if int(indptr[0]) != 0:
             msg = f"the first row begins at {int(indptr[0]):,}"

@@ -89,7 +89,7 @@ def test_nothing_is_read_for_a_release_that_is_too_new(tmp_path: Path) -> None:
 def test_organisms_without_a_table_are_named_in_the_log(
     example: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.INFO)
     listed(example)
     assert "Bos_taurus" in caplog.text
 
