@@ -212,11 +212,11 @@ def test_a_file_whose_reader_dies_costs_only_itself(workspace: Workspace, tmp_pa
 def test_a_file_that_takes_too_much_memory_costs_only_itself(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_h5ad(tmp_path / "a.h5ad", n_cells=200_000)
+    write_h5ad(tmp_path / "a.h5ad", n_cells=400_000)
     write_h5ad(tmp_path / "b.h5ad")
     file_reader().close()
-    monkeypatch.setattr(file_reader(), "max_bytes", 700_000_000)
+    monkeypatch.setattr(file_reader(), "max_bytes", 900_000_000)
     outcomes = list(ingest([tmp_path]))
     file_reader().close()
     assert [outcome.status for outcome in outcomes] == ["refused", "new"]
-    assert "0.7 GB allowed" in (outcomes[0].error or {})["message"]
+    assert "0.9 GB allowed" in (outcomes[0].error or {})["message"]
