@@ -3,32 +3,93 @@
 from __future__ import annotations
 
 import datetime  # noqa: TC003 - cyclopts reads the signatures
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from ..errors import InputError
 from ._console import Flag, Json, Pairs, complain, progress, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..curation import CurationOptions
-    from ._ingest import Outcome, Watch
+    from ._ingest import Watch
     from .sources import Source, Wanted
+
+
+@dataclass(kw_only=True)
+class Choice:
+    """Which datasets of a source.
+
+    Parameters
+    ----------
+    tissue
+        Of a source: only datasets with this tissue, or a part of it. A name or id; may be repeated.
+    assay
+        Likewise.
+    disease
+        Likewise.
+    id
+        Of a source: only the dataset it calls so, with * and ? as in a shell. May be repeated.
+    released_before
+        Of a source: only what was released before this day.
+    limit
+        Of a source: at most so many datasets, besides those that are skipped.
+    release
+        Of a source: which of its releases. The newest by default.
+    mirror
+        Of a source: URL or folder of a copy, laid out as the publisher's.
+    option
+        Of a source: NAME=VALUE, a choice it has. May be repeated.
+    """
+
+    tissue: Pairs | None = None
+    assay: Pairs | None = None
+    disease: Pairs | None = None
+    id: Pairs | None = None
+    released_before: datetime.date | None = None
+    limit: int | None = None
+    release: str | None = None
+    mirror: str | None = None
+    option: Pairs | None = None
+
+    def wanted(self, organism: str | None) -> Wanted:
+        """Make the choice among what a source lists."""
+        from .sources import Wanted
+
+        terms = {"tissue": self.tissue, "assay": self.assay, "disease": self.disease}
+        return Wanted.of(
+            organism=organism,
+            terms={name: words or () for name, words in terms.items()},
+            ids=self.id or (),
+            released_before=self.released_before,
+        )
+
+    def source(self, name: str) -> Source:
+        """Open a source."""
+        from .sources import get_source
+        from .transfer import Transfer
+
+        pairs = [text.partition("=") for text in self.option or ()]
+        for key, sign, value in pairs:
+            if not key or not sign:
+                msg = f"--option {key + value!r} is not NAME=VALUE. See `corpuscle sources {name}`."
+                raise InputError(msg, {"option": key + value})
+        return get_source(name)(
+            Transfer.from_environment(),
+            release=self.release,
+            at=self.mirror,
+            options={key: value for key, _, value in pairs},
+        )
+
+
+Chosen = Annotated[Choice, Parameter(name="*")]
 
 
 def ingest(
     *what: str,
     organism: str | None = None,
-    tissue: Pairs | None = None,
-    assay: Pairs | None = None,
-    disease: Pairs | None = None,
-    id: Pairs | None = None,
-    released_before: datetime.date | None = None,
-    limit: int | None = None,
-    release: str | None = None,
-    mirror: str | None = None,
-    option: Pairs | None = None,
+    choice: Chosen | None = None,
     column: Pairs | None = None,
     set: Pairs | None = None,
     layer: str | None = None,
@@ -53,24 +114,8 @@ def ingest(
     organism
         Taxon id or name. Of a source: only cells of this organism. Of files: theirs; decided from
         each file by default.
-    tissue
-        Of a source: only datasets with this tissue, or a part of it. A name or id; may be repeated.
-    assay
-        Likewise.
-    disease
-        Likewise.
-    id
-        Of a source: only the dataset it calls so, with * and ? as in a shell. May be repeated.
-    released_before
-        Of a source: only what was released before this day.
-    limit
-        Of a source: at most so many datasets.
-    release
-        Of a source: which of its releases. The newest by default.
-    mirror
-        Of a source: URL or folder of a copy, laid out as the publisher's.
-    option
-        Of a source: NAME=VALUE, a choice it has. May be repeated.
+    choice
+        Which datasets of a source.
     column
         FIELD=COLUMN of obs that holds a label class, when it is called otherwise. May be repeated.
     set
@@ -109,53 +154,33 @@ def ingest(
         genome=genome,
         min_gene_share=min_gene_share,
     )
-    of_source = {
-        "tissue": tissue,
-        "assay": assay,
-        "disease": disease,
-        "id": id,
-        "released_before": released_before,
-        "limit": limit,
-        "release": release,
-        "mirror": mirror,
-        "option": option,
-    }
     is_source = _is_source(what)
-    if not is_source:
-        _refuse(of_source, "is for sources, and these are files", what[0])
+    choice = choice or Choice()
+    if is_source:
+        _refuse({"name": name}, "is for a file, and this is a source", what[0])
+    else:
+        _refuse(asdict(choice), "is for sources, and these are files", what[0])
     connect(home)
     with progress() as bar:
         watch = _watch(bar)
         if is_source:
-            _refuse({"name": name}, "is for a file, and this is a source", what[0])
-            source = _source(what[0], release=release, mirror=mirror, option=option)
-            wanted = _wanted(
-                organism,
-                {"tissue": tissue, "assay": assay, "disease": disease},
-                id,
-                released_before,
+            from ._ingest import ingest_source
+
+            found = ingest_source(
+                choice.source(what[0]),
+                choice.wanted(organism),
+                limit=choice.limit,
+                options=options,
+                dry_run=dry_run,
+                watch=watch,
             )
-            outcomes = list(_from_source(source, wanted, limit, options, watch, dry_run=dry_run))
         else:
             from ._ingest import ingest as run
 
-            outcomes = list(run(what, options=options, name=name, dry_run=dry_run, watch=watch))
+            found = run(what, options=options, name=name, dry_run=dry_run, watch=watch)
+        outcomes = list(found)
     show([outcome.to_dict() for outcome in outcomes], ingest_view(outcomes), as_json=json)
     return int(any(outcome.status == "refused" for outcome in outcomes))
-
-
-def _from_source(
-    source: Source,
-    wanted: Wanted,
-    limit: int | None,
-    options: CurationOptions,
-    watch: Watch,
-    *,
-    dry_run: bool,
-) -> Iterator[Outcome]:
-    from ._ingest import ingest_source
-
-    return ingest_source(source, wanted, limit=limit, options=options, dry_run=dry_run, watch=watch)
 
 
 def _is_source(what: tuple[str, ...]) -> bool:
@@ -180,41 +205,6 @@ def _refuse(options: dict[str, Any], reason: str, what: str) -> None:
             raise InputError(msg, {"option": name, "what": what})
 
 
-def _source(
-    name: str, *, release: str | None, mirror: str | None, option: list[str] | None
-) -> Source:
-    from .sources import get_source
-    from .transfer import Transfer
-
-    pairs = [text.partition("=") for text in option or ()]
-    for key, sign, value in pairs:
-        if not key or not sign:
-            msg = f"--option {key + value!r} is not NAME=VALUE. See `corpuscle sources {name}`."
-            raise InputError(msg, {"option": key + value})
-    return get_source(name)(
-        Transfer.from_environment(),
-        release=release,
-        at=mirror,
-        options={key: value for key, _, value in pairs},
-    )
-
-
-def _wanted(
-    organism: str | None,
-    terms: dict[str, list[str] | None],
-    ids: list[str] | None,
-    released_before: datetime.date | None,
-) -> Wanted:
-    from .sources import Wanted
-
-    return Wanted.of(
-        organism=organism,
-        terms={name: words or () for name, words in terms.items()},
-        ids=ids or (),
-        released_before=released_before,
-    )
-
-
 def _watch(bar: Any) -> Watch:
     from ._ingest import Watch
 
@@ -237,15 +227,7 @@ def sources(
     /,
     *,
     organism: str | None = None,
-    tissue: Pairs | None = None,
-    assay: Pairs | None = None,
-    disease: Pairs | None = None,
-    id: Pairs | None = None,
-    released_before: datetime.date | None = None,
-    limit: int | None = None,
-    release: str | None = None,
-    mirror: str | None = None,
-    option: Pairs | None = None,
+    choice: Chosen | None = None,
     json: Json = False,
 ) -> int:
     """List the sources, or the datasets that one of them offers.
@@ -256,24 +238,8 @@ def sources(
         A source. All sources by default.
     organism
         Only datasets of this organism.
-    tissue
-        Only datasets with this tissue, or a part of it. A name or id; may be repeated.
-    assay
-        Likewise.
-    disease
-        Likewise.
-    id
-        Only the dataset it calls so, with * and ? as in a shell. May be repeated.
-    released_before
-        Only what was released before this day.
-    limit
-        At most so many.
-    release
-        Which of its releases. The newest by default.
-    mirror
-        URL or folder of a copy, laid out as the publisher's.
-    option
-        NAME=VALUE, a choice of the source. May be repeated.
+    choice
+        Which datasets of the source.
     json
         Print the list as JSON.
     """
@@ -285,13 +251,12 @@ def sources(
         facts = [source_facts(get_source(known)) for known in SOURCES]
         show(facts, sources_view(facts), as_json=json)
         return 0
-    source = _source(name, release=release, mirror=mirror, option=option)
-    terms = {"tissue": tissue, "assay": assay, "disease": disease}
+    choice = choice or Choice()
+    source = choice.source(name)
     with progress() as bar:
         task = bar.add_task(f"listing {name}", total=None)
         found = []
-        wanted = _wanted(organism, terms, id, released_before)
-        for dataset in first_taken(source.datasets(wanted), limit):
+        for dataset in first_taken(source.datasets(choice.wanted(organism)), choice.limit):
             found.append(dataset)
             bar.update(task, completed=len(found))
     show([d.to_dict() for d in found], datasets_view(source, found), as_json=json)
