@@ -32,7 +32,9 @@ def run(*, quick: bool) -> Result:
                 for way, results in found.items():
                     results.append(measure(SCRIPT, form, way, str(folder / file)))
             for way, results in found.items():
-                assert {(r["rows"], r["total"]) for r in results} == {(n_cells, float(counts.sum(dtype=float)))}
+                assert {(r["rows"], r["total"]) for r in results} == {
+                    (n_cells, float(counts.sum(dtype=float)))
+                }
                 seconds = statistics.median(r["seconds"] for r in results)
                 figures[f"{form}, {way}, cells/s"] = n_cells / seconds
                 peak = statistics.median(r["peak_mib"] for r in results)

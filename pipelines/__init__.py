@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._apply import Applied, apply_file
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
+    from ._diff import CollectionDiff, diff
     from ._duplicates import Duplicates, Policy, find_duplicates
     from ._ingest import Outcome, Watch, ingest, ingest_source
     from ._lamin import connect
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Applied": "_apply",
     "Collected": "_collect",
+    "CollectionDiff": "_diff",
     "DecisionLineage": "_decision_lineage",
     "Duplicates": "_duplicates",
     "Fed": "_lineage",
@@ -39,14 +41,15 @@ _HOMES = {
     "Setup": "_setup",
     "TrainingRun": "_training",
     "Upgrade": "_upgrade",
+    "Watch": "_ingest",
     "Workspace": "_workspace",
     "apply_file": "_apply",
     "collect": "_collect",
     "connect": "_lamin",
+    "diff": "_diff",
     "find_datasets": "_collect",
     "find_duplicates": "_duplicates",
     "find_workspace": "_workspace",
-    "Watch": "_ingest",
     "ingest": "_ingest",
     "ingest_source": "_ingest",
     "init": "_setup",
@@ -67,6 +70,7 @@ _HOMES = {
 __all__ = [
     "Applied",
     "Collected",
+    "CollectionDiff",
     "DecisionLineage",
     "Duplicates",
     "Fed",
@@ -85,6 +89,7 @@ __all__ = [
     "apply_file",
     "collect",
     "connect",
+    "diff",
     "find_datasets",
     "find_duplicates",
     "find_workspace",

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from ..errors import CorpuscleError, IntegrityError
 from ._add_orthologs import command as add_orthologs
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
+from ._diff_cli import diff
 from ._duplicates_cli import duplicates, report_to
 from ._ingest_cli import ingest, sources
 from ._references_cli import references
@@ -32,6 +33,7 @@ references.command(upgrade)
 app.command(review)
 app.command(ingest)
 app.command(sources)
+app.command(diff)
 app.command(duplicates)
 lineage.command(decision)
 
