@@ -13,6 +13,7 @@ from ._memory import MEMORY_COLUMNS, Memory, answers, memory_of_dataset, same_an
 from ._options import CurationOptions, parse_assignments
 from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
+from ._rules import QualityRules, StructureOptions
 from ._source import SourceFile, detect_format, is_dataset_folder, open_source
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "CurationReport",
     "Memory",
     "ProjectionReport",
+    "QualityRules",
     "SourceFacts",
     "SourceFile",
+    "StructureOptions",
     "Verdict",
     "answers",
     "atomic_path",

@@ -10,6 +10,8 @@ from ..errors import LabelMappingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ._rules import QualityRules, StructureOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurationOptions:
@@ -29,6 +31,10 @@ class CurationOptions:
     """Genome of a 10x file of several."""
     min_gene_share: float = 0.5
     """Least share of the features that must be resolved to genes."""
+    quality: QualityRules | None = None
+    """Flags and limits; only what is always measured by default."""
+    structure: StructureOptions | None = None
+    """Clusters, neighbours and groups; none by default."""
 
     def check(self) -> None:
         """See that no field is decided twice.
