@@ -43,6 +43,8 @@ class CurationOptions:
         ------
         LabelMappingError
             If a field has both a column and a constant.
+        InputError
+            If structure is asked for with a number that is out of range.
         """
         for name in sorted({*self.columns} & {*self.constants}):
             msg = (
@@ -50,6 +52,8 @@ class CurationOptions:
                 f"{self.constants[name]!r}. Leave one of them out."
             )
             raise LabelMappingError(msg, {"field": name})
+        if self.structure is not None:
+            self.structure.check()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was decided, without the defaults."""

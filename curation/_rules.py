@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
@@ -46,3 +48,21 @@ class StructureOptions:
     min_group: int = 10
     """Cell groups with fewer cells are folded into their parent."""
     seed: int = 0
+
+    def check(self) -> None:
+        """See that structure can be found.
+
+        Raises
+        ------
+        InputError
+            If a number is out of range.
+        """
+        least = {name: 1 for name in ("n_components", "n_neighbors", "n_graph_neighbors")}
+        for name, smallest in {**least, "min_group": 0, "seed": 0}.items():
+            value = getattr(self, name)
+            if not smallest <= value < 2**31:
+                msg = f"structure.{name} is {value}. Give a whole number from {smallest}."
+                raise InputError(msg, {"option": name, "value": value})
+        if not 0 < self.resolution < float("inf"):
+            msg = f"structure.resolution is {self.resolution}. Give a number above 0."
+            raise InputError(msg, {"option": "resolution", "value": self.resolution})
