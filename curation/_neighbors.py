@@ -96,9 +96,7 @@ def _inverted_lists(points: Points, seed: int) -> Any:
     return index
 
 
-def _raise_recall(
-    pool: ThreadPoolExecutor, index: Any, points: Points, k: int, seed: int
-) -> float:
+def _raise_recall(pool: ThreadPoolExecutor, index: Any, points: Points, k: int, seed: int) -> float:
     """Look into more lists until enough of the exact neighbours of a sample are found."""
     import faiss
 

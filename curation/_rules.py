@@ -57,7 +57,7 @@ class StructureOptions:
         InputError
             If a number is out of range.
         """
-        least = {name: 1 for name in ("n_components", "n_neighbors", "n_graph_neighbors")}
+        least = dict.fromkeys(("n_components", "n_neighbors", "n_graph_neighbors"), 1)
         for name, smallest in {**least, "min_group": 0, "seed": 0}.items():
             value = getattr(self, name)
             if not smallest <= value < 2**31:

@@ -88,9 +88,8 @@ def test_where_there_are_too_few_the_rest_is_padding(n: int) -> None:
 SCRIPT = """
 import sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
 from corpuscle.curation import _neighbors
-_neighbors.EXACT_CELLS = int(sys.argv[2])
+_neighbors.EXACT_CELLS = int(sys.argv[1])
 rng = np.random.default_rng(0)
 at = np.rint(rng.normal(0, 2_000, (9_000, 50))).astype(np.float32)
 found = _neighbors.nearest(at, 15, seed=3)
@@ -103,7 +102,7 @@ def test_threads_make_no_difference(exact: int) -> None:
     found = []
     for threads in ("1", "2", "5"):
         environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        command = [sys.executable, "-c", SCRIPT, os.getcwd(), str(exact)]
+        command = [sys.executable, "-c", SCRIPT, str(exact)]
         found.append(
             subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
         )
