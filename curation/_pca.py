@@ -29,7 +29,7 @@ LOADING_STEPS = 2**20
 """Steps per unit of loadings, whose squares sum to one."""
 N_GENES = 2_000
 """Genes that are looked at: those of the largest variance."""
-CHUNK_CELLS = 4_096
+CHUNK_CELLS = 1_024
 """Cells in memory at a time, with `N_GENES` values of 8 bytes each."""
 LEAST_VARIANCE = 1e-6
 """Components with less than this share of the first one's variance are rounding."""
@@ -39,21 +39,22 @@ LEAST_SQUARES = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Log-normalised values of neighbouring rows, as whole numbers of `VALUE_STEPS`."""
+    """Log-normalised values of neighbouring rows, as whole numbers of ``1 / VALUE_STEPS``."""
 
     start: int
-    n_cells: int
+    """First row."""
+    filled: npt.NDArray[np.bool_]
+    """Cells with counts. Shape ``(n_cells,)``."""
     cell: npt.NDArray[np.int64]
     """Row in the block of each value."""
-    gene: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64]
+    """Column of each value."""
     value: Floats
 
-    def dense(self, column: npt.NDArray[np.int64], n_columns: int) -> Floats:
-        """Spread out the genes that have a column. Shape ``(n_cells, n_columns)``."""
-        to = column[self.gene]
-        inside = to >= 0
-        result = np.zeros((self.n_cells, n_columns))
-        result[self.cell[inside], to[inside]] = self.value[inside]
+    def dense(self, n_columns: int) -> Floats:
+        """Spread the values out. Shape ``(n_cells, n_columns)``."""
+        result = np.zeros((len(self.filled), n_columns))
+        result[self.cell, self.column] = self.value
         return result
 
 
@@ -76,47 +77,51 @@ def principal_scores(group: Any, *, n_components: int) -> tuple[npt.NDArray[np.f
     zero for cells without counts; and the genes looked at.
     """
     n_cells, n_genes = (int(n) for n in group.attrs["shape"])
-    sums, squares = np.zeros(n_genes), np.zeros(n_genes)
-    for block in _blocks(group):
-        sums += np.bincount(block.gene, block.value, n_genes)
-        squares += np.bincount(block.gene, block.value**2, n_genes)
-    n_full = int((np.diff(group["indptr"][...]) > 0).sum())
-    variance = squares - sums**2 / max(n_full, 1)
-    chosen = np.sort(np.lexsort((np.arange(n_genes), -variance))[:N_GENES])
-    column = np.full(n_genes, -1, dtype=np.int64)
-    column[chosen] = np.arange(len(chosen))
-    products = np.zeros((len(chosen), len(chosen)))
-    for block in _blocks(group):
-        values = block.dense(column, len(chosen))
+    sums, squares, n_filled = np.zeros(n_genes), np.zeros(n_genes), 0
+    for block in _blocks(group, np.arange(n_genes)):
+        sums += np.bincount(block.column, block.value, n_genes)
+        squares += np.bincount(block.column, block.value**2, n_genes)
+        n_filled += int(block.filled.sum())
+    variance = squares - sums**2 / max(n_filled, 1)
+    chosen = np.sort(np.argsort(-variance, kind="stable")[:N_GENES])
+    sums, n = sums[chosen], len(chosen)
+    products = np.zeros((n, n))
+    for block in _blocks(group, chosen):
+        values = block.dense(n)
         products += values.T @ values
-    products -= np.multiply.outer(sums[chosen], sums[chosen]) / max(n_full, 1)
+    products -= np.multiply.outer(sums, sums) / max(n_filled, 1)
     loadings = _loadings(products, n_components)
-    middle = sums[chosen] @ loadings / max(n_full, 1)
+    middle = np.rint(sums @ loadings / max(n_filled, 1))
     scores = np.zeros((n_cells, loadings.shape[1]), dtype=np.float32)
-    for block in _blocks(group):
-        projected = block.dense(column, len(chosen)) @ loadings - np.rint(middle)
-        filled = np.unique(block.cell)
-        scores[block.start + filled] = np.rint(projected[filled] / LOADING_STEPS)
-    return scores, len(chosen)
+    for block in _blocks(group, chosen):
+        projected = (block.dense(n) @ loadings - middle)[block.filled]
+        scores[block.start + np.flatnonzero(block.filled)] = np.rint(projected / LOADING_STEPS)
+    return scores, n
 
 
-def _blocks(group: Any) -> Iterator[Block]:
+def _blocks(group: Any, genes: npt.NDArray[np.int64]) -> Iterator[Block]:
+    """Read and normalise all cells; of their values, give those of some genes."""
     shape = (int(group.attrs["shape"][0]), int(group.attrs["shape"][1]))
+    column = np.full(shape[1], -1, dtype=np.int64)
+    column[genes] = np.arange(len(genes))
     rows = stored_sparse(group, shape)()
     for first, last in row_bounds(rows.indptr):
         for start in range(first, last, CHUNK_CELLS):
             sign_of_life()
             counts = rows.read(start, min(start + CHUNK_CELLS, last))
-            n_cells = counts.shape[0]
-            cell = np.repeat(np.arange(n_cells), np.diff(counts.indptr))
-            data = counts.data.astype(np.float64)
-            scale = COUNTS_PER_CELL / np.maximum(np.bincount(cell, data, n_cells), 1)
+            n_values = np.diff(counts.indptr)
+            cell = np.repeat(np.arange(len(n_values)), n_values)
+            total = np.bincount(cell, counts.data, len(n_values))
+            to = column[counts.indices]
+            inside = to >= 0
+            cell, data = cell[inside], counts.data[inside].astype(np.float64)
+            scaled = data * (COUNTS_PER_CELL / np.maximum(total, 1))[cell]
             yield Block(
                 start=start,
-                n_cells=n_cells,
+                filled=n_values > 0,
                 cell=cell,
-                gene=counts.indices.astype(np.int64),
-                value=np.rint(np.log1p(data * scale[cell]) * VALUE_STEPS),
+                column=to[inside],
+                value=np.rint(np.log1p(scaled) * VALUE_STEPS),
             )
 
 

@@ -67,8 +67,8 @@ def find_structure(path: Path, obs: pd.DataFrame, options: StructureOptions) -> 
     n_clusters = int(clusters.max(initial=-1)) + 1
     labels = np.full(len(obs), n_clusters)
     labels[full] = clusters
-    names = [*(str(number) for number in range(n_clusters)), NO_CLUSTER]
-    cluster = pd.Categorical.from_codes(labels, categories=names).remove_unused_categories()
+    names = pd.Index([*(str(number) for number in range(n_clusters)), NO_CLUSTER], dtype=object)
+    cluster = pd.Categorical.from_codes(labels.tolist(), names).remove_unused_categories()
     groups = cell_groups(obs.assign(cluster=cluster), min_group=options.min_group)
     return Structure(
         obs=pd.DataFrame({"cluster": cluster, "cell_group": groups}),

@@ -15,8 +15,6 @@ from corpuscle.curation._pca import VALUE_STEPS, principal_scores
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Stored = "Callable[[Any], Any]"
-
 
 @pytest.fixture
 def stored(tmp_path: Any) -> Iterator[Callable[[Any], Any]]:
@@ -75,6 +73,18 @@ def test_only_the_most_variable_genes_are_looked_at(
     wanted = PCA(3, svd_solver="full").fit_transform(scaled[:, chosen])
     correlation = [abs(np.corrcoef(scores[:, i], wanted[:, i])[0, 1]) for i in range(3)]
     assert (n_genes, min(correlation) > 0.9999) == (30, True)
+
+
+def test_a_cell_without_counts_in_these_genes_lies_where_others_without_them_do(
+    stored: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = np.zeros((40, 3))
+    counts[:20, 0] = counts[20:38, 1] = 5
+    counts[38:, 2] = 3, 9
+    monkeypatch.setattr(_pca, "N_GENES", 2)
+    scores, _ = principal_scores(stored(counts), n_components=2)
+    assert (scores[38] == scores[39]).all()
+    assert scores[38].any()
 
 
 @pytest.mark.parametrize(("n_values", "n_cells"), [(1, 1), (700, 1_000), (10**7, 7)])
