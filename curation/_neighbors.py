@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._alive import sign_of_life
+from ._alive import awaited, sign_of_life
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -70,7 +70,7 @@ def nearest(points: Points, k: int, *, seed: int) -> Neighbors:
             exact.add(points)
             rows, distances = _search(pool, exact, points, np.arange(len(points)), k)
             return Neighbors(rows=rows, distances=distances, recall=1, method="exact")
-        index = pool.submit(_inverted_lists, points, seed).result()
+        index = awaited(pool.submit(_inverted_lists, points, seed))
         recall = _raise_recall(pool, index, points, k, seed)
         rows, distances = _search(pool, index, points, np.arange(len(points)), k)
     method = f"IVF, {index.nprobe} of {index.nlist} lists"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._alive import sign_of_life
+from ._alive import awaited
 from ._groups import cell_groups
 from ._neighbors import nearest
 from ._pca import VALUE_STEPS, principal_scores
@@ -112,17 +113,18 @@ def leiden(neighbors: npt.NDArray[np.int32], options: StructureOptions) -> npt.N
     directed = sparse.csr_matrix((np.ones(len(others)), others, ends), (n, n))
     graph = sparse.csr_matrix(directed + directed.T)
     graph.sort_indices()
-    sign_of_life()
-    _, found = leiden_csr(
-        graph.indptr.astype(np.int64),
-        graph.indices.astype(np.int32),
-        graph.data,
-        n,
-        resolution=options.resolution,
-        iterations=ITERATIONS,
-        seed=options.seed,
-    )
-    sign_of_life()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(
+            leiden_csr,
+            graph.indptr.astype(np.int64),
+            graph.indices.astype(np.int32),
+            graph.data,
+            n,
+            resolution=options.resolution,
+            iterations=ITERATIONS,
+            seed=options.seed,
+        )
+        _, found = awaited(work)
     return _by_size(np.fromiter((found[cell] for cell in range(n)), np.int64, n))
 
 

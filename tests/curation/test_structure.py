@@ -12,7 +12,15 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
-from corpuscle.curation import CurationOptions, StructureOptions, _matrix, content_hash, curate
+from corpuscle.curation import (
+    CurationOptions,
+    StructureOptions,
+    _alive,
+    _matrix,
+    content_hash,
+    curate,
+    listening,
+)
 from corpuscle.curation._structure import leiden
 from corpuscle.errors import InputError
 from corpuscle.loaders import MappedCorpus
@@ -197,6 +205,15 @@ def test_a_seed_decides_about_the_clusters() -> None:
     noise = np.random.default_rng(0).integers(0, 500, (500, 5)).astype(np.int32)
     one, again, two = (leiden(noise, StructureOptions(seed=seed)) for seed in (1, 1, 2))
     assert one.tolist() == again.tolist() != two.tolist()
+
+
+def test_long_clustering_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    signs = []
+    monkeypatch.setattr(_alive, "EVERY_S", 0.001)
+    noise = np.random.default_rng(0).integers(0, 20_000, (20_000, 15)).astype(np.int32)
+    with listening(lambda: signs.append(1)):
+        leiden(noise, StructureOptions())
+    assert len(signs) > 5
 
 
 SCRIPT = """
