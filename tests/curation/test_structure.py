@@ -239,7 +239,14 @@ def test_threads_and_hash_seeds_make_no_difference(
     for threads in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": threads}
         environment |= {f"{name}_NUM_THREADS": threads for name in ("OMP", "OPENBLAS")}
-        command = [sys.executable, "-c", SCRIPT, source, tmp_path / "out.h5ad", str(exact)]
+        command = [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            str(source),
+            str(tmp_path / "out.h5ad"),
+            str(exact),
+        ]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         found.add(done.stdout)
     assert len(found) == 1
