@@ -58,8 +58,8 @@ def nearest(points: Points, k: int, *, seed: int) -> Neighbors:
 
     Notes
     -----
-    The index runs in as many threads as OpenMP is told to use, each on blocks of its own: what
-    the index makes of a block would else depend on how many threads share it.
+    The index runs in as many threads as OpenMP is told to use, each on blocks of its own:
+    faiss does not promise that a block which threads share gives the same in any number of them.
     """
     import faiss
 

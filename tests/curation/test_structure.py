@@ -163,11 +163,12 @@ def test_coordinates_stay_beside_neighbours(write: Write, run: Run, human: list[
 
 def test_a_loader_serves_neighbours_only_if_asked(write: Write, run: Run, human: list[str]) -> None:
     counts, _ = planted(20, 60)
-    path = str(run(write(counts, human), structure=StructureOptions())[0].path)
+    curated, adata = run(write(counts, human), structure=StructureOptions())
+    path = str(curated.path)
     with MappedCorpus([path]) as plain, MappedCorpus([path], obsm_keys="neighbors") as asked:
         assert [key for key in plain[3] if key.startswith("obsm")] == []
         neighbors = asked[3]["obsm_neighbors"]
-    assert neighbors.tolist() == anndata.read_h5ad(path).obsm["neighbors"][3].tolist()
+    assert neighbors.tolist() == adata.obsm["neighbors"][3].tolist()
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_a_real_file_has_structure(real_data: Path, tmp_path: Path, name: str) -
     curated = curate(
         real_data / "real" / name, out, dataset="real", source_hash="", options=options
     )
-    adata = anndata.read_h5ad(out)
+    adata: Any = anndata.read_h5ad(out)
     assert (adata.n_obs, curated.report.structure["clusters"]) == REAL[name]
     rows, distances = adata.obsm["neighbors"], adata.obsm["neighbor_distances"]
     assert ((rows >= 0) & (rows < adata.n_obs) & (rows != np.arange(adata.n_obs)[:, None])).all()
