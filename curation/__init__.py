@@ -16,6 +16,7 @@ from ._mtx import open_mtx
 from ._options import CurationOptions, parse_assignments
 from ._project import ProjectionReport, project_genes
 from ._report import CurationReport
+from ._rules import QualityRules, StructureOptions
 from ._source import SourceFile, detect_format, is_dataset_folder, open_source
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "Matrix",
     "Memory",
     "ProjectionReport",
+    "QualityRules",
     "Rows",
     "SourceFacts",
     "SourceFile",
+    "StructureOptions",
     "Verdict",
     "answers",
     "atomic_path",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
+T = TypeVar("T")
+EVERY_S = 10.0
+"""Between signs of life of work that gives none itself."""
 _listener: ContextVar[Callable[[], None]] = ContextVar("_listener", default=lambda: None)
 
 
@@ -25,3 +29,12 @@ def listening(listener: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def awaited(work: Future[T]) -> T:
+    """Wait for what another thread does, giving signs of life in its place."""
+    from concurrent.futures import wait
+
+    while wait([work], timeout=EVERY_S).not_done:
+        sign_of_life()
+    return work.result()

@@ -22,6 +22,7 @@ from ._options import CurationOptions
 from ._organism import decide_organism
 from ._report import CurationReport, gene_summary, label_summary, organism_summary
 from ._source import open_source
+from ._structure import find_structure
 from ._write import write_counts, write_tables
 
 if TYPE_CHECKING:
@@ -165,6 +166,12 @@ def curate(
                 progress=progress,
             )
             obs = with_quality(obs, quality)
+            obsm = {} if source.spatial is None else {"spatial": source.spatial[kept]}
+            structure = {}
+            if options.structure is not None:
+                found = find_structure(temporary, obs, options.structure)
+                obs, structure = with_quality(obs, found.obs), found.summary
+                obsm |= found.obsm
             report = CurationReport(
                 dataset=dataset,
                 source=str(path),
@@ -182,11 +189,11 @@ def curate(
                 labels={result.name: label_summary(result) for result in labels},
                 left_out=_left_out(source, matrix),
                 renamed_cells=n_renamed,
+                structure=structure,
                 memory=memory_version,
                 versions=versions(),
             )
-            spatial = None if source.spatial is None else source.spatial[kept]
-            write_tables(temporary, obs, genes.var, spatial=spatial, report=report, uns=source.uns)
+            write_tables(temporary, obs, genes.var, obsm=obsm, report=report, uns=source.uns)
     return Curated(
         path=out,
         report=report,

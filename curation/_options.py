@@ -10,6 +10,8 @@ from ..errors import LabelMappingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ._rules import QualityRules, StructureOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurationOptions:
@@ -29,6 +31,10 @@ class CurationOptions:
     """Genome of a 10x file of several."""
     min_gene_share: float = 0.5
     """Least share of the features that must be resolved to genes."""
+    quality: QualityRules | None = None
+    """Flags and limits; only what is always measured by default."""
+    structure: StructureOptions | None = None
+    """Clusters, neighbours and groups; none by default."""
 
     def check(self) -> None:
         """See that no field is decided twice.
@@ -37,6 +43,8 @@ class CurationOptions:
         ------
         LabelMappingError
             If a field has both a column and a constant.
+        InputError
+            If structure is asked for with a number that is out of range.
         """
         for name in sorted({*self.columns} & {*self.constants}):
             msg = (
@@ -44,6 +52,8 @@ class CurationOptions:
                 f"{self.constants[name]!r}. Leave one of them out."
             )
             raise LabelMappingError(msg, {"field": name})
+        if self.structure is not None:
+            self.structure.check()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that was decided, without the defaults."""

@@ -50,6 +50,8 @@ class CurationReport:
     """Parts of the file that the curated dataset does not carry."""
     renamed_cells: int
     """Cells whose name was not unique and got the row number appended."""
+    structure: dict[str, Any]
+    """Components, clusters, groups, and how neighbours were found; empty if not asked for."""
     memory: str
     """Version of the memory of decisions, ``3``; empty if there was none yet."""
     versions: dict[str, str]

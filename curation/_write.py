@@ -120,7 +120,7 @@ def write_tables(
     obs: pd.DataFrame,
     var: pd.DataFrame,
     *,
-    spatial: npt.NDArray[Any] | None,
+    obsm: Mapping[str, npt.NDArray[Any]],
     report: CurationReport,
     uns: Mapping[str, str],
 ) -> None:
@@ -152,6 +152,6 @@ def write_tables(
                 "Correct the column it names."
             )
             raise SchemaError(msg, {"file": report.source}) from error
-        write_elem(file, "obsm", {} if spatial is None else {"spatial": spatial})
+        write_elem(file, "obsm", dict(obsm))
         for group in ("layers", "varm", "obsp", "varp"):
             write_elem(file, group, {})
