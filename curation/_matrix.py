@@ -80,7 +80,7 @@ class Matrix:
         if int(indptr[0]) != 0:
             msg = f"the first row begins at {int(indptr[0]):,}"
             raise ValueError(msg)
-        return _cut(indptr)
+        return cut_rows(indptr)
 
     def _chunk(self, start: int, stop: int) -> csr_matrix:
         from scipy import sparse
@@ -126,7 +126,7 @@ def _summable(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.itemsize == 8 else np.dtype(np.int64)
 
 
-def _cut(indptr: npt.NDArray[Any]) -> list[tuple[int, int]]:
+def cut_rows(indptr: npt.NDArray[Any]) -> list[tuple[int, int]]:
     """Cut rows into chunks of at most `CHUNK_VALUES` values, or one row."""
     n_rows = len(indptr) - 1
     bounds, start = [], 0
