@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConflictError, IntegrityError, OrganismError
+from ..errors import ConflictError, OrganismError
 from ..ontologies import FIELDS, gene_versions, ontology_versions
 from ._counts import EXACT_FLOAT32, find_counts
 from ._counts_file import keep_rows
 from ._decisions import decision_table
+from ._dropped import (
+    account,
+    count_dropped,
+    first_rules,
+    refuse_few_cells,
+    refuse_few_genes,
+    refuse_loss,
+    staying,
+)
 from ._files import atomic_path
 from ._fingerprints import gene_hashes
-from ._flags import dropped_cells, find_flags, first_rules, refuse_cells, refuse_genes
+from ._flags import dropped_cells, find_flags
 from ._genes import gene_features, map_genes
 from ._labels import curate_labels
 from ._memory import answers
@@ -146,16 +155,16 @@ def curate(
         genes = map_genes(path, features, organism.organism, min_share=options.min_gene_share)
         rules = options.quality
         dropped = _dropped(source, organism.dropped, rules)
-        kept = np.flatnonzero(~np.any(list(dropped.values()), axis=0))
-        if not len(kept) and "not_primary" not in dropped:
+        if organism.dropped.all():
             msg = (
                 f"{path} has no cells of {organism.organism.name}: {organism.reason} "
                 "Pass the right --organism, or leave the file out."
             )
             raise OrganismError(msg, {"file": str(path)})
+        refuse_few_cells(path, len(source.obs), dropped, rules)
         if rules is not None:
-            refuse_genes(path, len(genes.var), rules)
-            refuse_cells(path, len(kept), {}, rules)
+            refuse_few_genes(path, len(genes.var), rules)
+        kept = np.flatnonzero(staying(dropped, len(source.obs)))
 
         def describe() -> tuple[list[FieldLabels], pd.DataFrame, int]:
             given = source.obs.iloc[kept]
@@ -187,13 +196,15 @@ def curate(
                 measures["quality"] = flagged.column()
                 quality = flagged.summary(rules)
                 poor = dropped_cells(flagged, rules.drop)
-                refuse_cells(path, len(kept), poor, rules)
-                stays = ~np.any([*poor.values(), np.zeros(len(kept), dtype=np.bool_)], axis=0)
+                dropped |= poor
+                refuse_few_cells(path, len(source.obs), dropped, rules)
+                refuse_loss(path, len(measures), poor, rules)
+                stays = staying(poor, len(measures))
                 if not stays.all():
                     keep_rows(temporary, stays)
-                    dropped |= poor
                     kept, measures = kept[stays], measures[stays]
                     labels, obs, n_renamed = describe()
+            account(path, matrix.shape[0], len(measures), dropped)
             obs = with_quality(obs, measures.drop(columns="counts_in"))
             report = CurationReport(
                 dataset=dataset,
@@ -202,7 +213,7 @@ def curate(
                 source_hash=source_hash,
                 n_cells_in=len(source.obs),
                 n_cells=len(kept),
-                dropped=_accounted(len(source.obs), len(obs), dropped),
+                dropped=count_dropped(dropped),
                 quality=quality,
                 counts_from=matrix.name,
                 counts_tried=tried,
@@ -237,26 +248,6 @@ def _dropped(
     if rules is not None and rules.primary_only:
         every["not_primary"] = not_primary(source.obs)
     return first_rules(every)
-
-
-def _accounted(
-    n_cells_in: int, n_cells: int, dropped: dict[str, npt.NDArray[np.bool_]]
-) -> dict[str, int]:
-    """Count the cells that each rule dropped, and see that no other is missing.
-
-    Raises
-    ------
-    IntegrityError
-        If one is.
-    """
-    counts = {rule: n for rule, cells in dropped.items() if (n := int(cells.sum()))}
-    if n_cells_in != n_cells + sum(counts.values()):
-        msg = (
-            f"{n_cells_in:,} cells came in, {n_cells:,} would come out, and rules dropped "
-            f"{counts}: cells are unaccounted for. Report this with the file."
-        )
-        raise IntegrityError(msg, {"n_cells_in": n_cells_in, "n_cells": n_cells, "dropped": counts})
-    return counts
 
 
 def _asked(labels: list[FieldLabels]) -> dict[str, set[str]]:

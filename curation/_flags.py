@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import QualityError
+from ._dropped import first_rules
 from ._fingerprints import TOO_SHALLOW
 from ._rules import FLAGS, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import numpy.typing as npt
     import pandas as pd
@@ -137,74 +136,9 @@ def _bounds(values: npt.NDArray[Any], n_mads: float) -> Bounds:
     return (median - n_mads * mad, median + n_mads * mad) if mad else ANY
 
 
-def first_rules(rules: dict[str, Mask]) -> dict[str, Mask]:
-    """Give each cell to the first rule that drops it."""
-    result: dict[str, Mask] = {}
-    gone: Mask | None = None
-    for rule, cells in rules.items():
-        result[rule] = cells if gone is None else cells & ~gone
-        gone = cells if gone is None else gone | cells
-    return result
-
-
 def dropped_cells(flagged: Flagged, drop: Iterable[str]) -> dict[str, Mask]:
     """Cells that each named flag drops, by rule ``quality:FLAG``."""
     named = set(drop)
     return first_rules(
         {f"quality:{flag}": cells for flag, cells in flagged.flags.items() if flag in named}
     )
-
-
-def refuse_genes(path: Path, n_genes: int, rules: QualityRules) -> None:
-    """See that a dataset measured enough genes.
-
-    Raises
-    ------
-    QualityError
-        If it did not.
-    """
-    if n_genes < rules.min_genes:
-        msg = (
-            f"{path} has {n_genes:,} genes, fewer than min_genes = {rules.min_genes:,}. "
-            "Leave the dataset out, or lower min_genes."
-        )
-        raise QualityError(msg, {"file": str(path), "n_genes": n_genes})
-
-
-def refuse_cells(path: Path, n_cells: int, dropped: dict[str, Mask], rules: QualityRules) -> None:
-    """See that enough cells are left of a dataset, and not too many were dropped for quality.
-
-    Parameters
-    ----------
-    path
-        The file, for messages.
-    n_cells
-        Cells before `dropped`.
-    dropped
-        Cells by rule, each once.
-    rules
-        The limits.
-
-    Raises
-    ------
-    QualityError
-        If not.
-    """
-    lost = {rule: n for rule, cells in dropped.items() if (n := int(cells.sum()))}
-    left = n_cells - sum(lost.values())
-    why = ", ".join(f"{rule} drops {n:,}" for rule, n in lost.items())
-    details = {"file": str(path), "n_cells": left, "dropped": lost}
-    if left < max(rules.min_cells, 1):
-        msg = (
-            f"{path} has {left:,} cells{f' of {n_cells:,} left ({why})' if lost else ''}, fewer "
-            f"than min_cells = {max(rules.min_cells, 1):,}. Leave the dataset out, or change the rules."
-        )
-        raise QualityError(msg, details)
-    share = 1 - left / n_cells
-    if share > rules.max_dropped_share:
-        msg = (
-            f"{path} would lose {share:.1%} of its {n_cells:,} cells ({why}), more than "
-            f"max_dropped_share = {rules.max_dropped_share:.1%}. Look at the flags with drop "
-            "left empty, then change the rules or leave the dataset out."
-        )
-        raise QualityError(msg, details)

@@ -90,7 +90,7 @@ def with_quality(obs: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
 def not_primary(obs: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Tell which cells say that they are not primary data. Shape ``(n_cells,)``."""
     stated, _ = _truth(obs, "is_primary_data")
-    return np.asarray(stated.fillna(value=True) == False, dtype=np.bool_)  # noqa: E712
+    return np.asarray(~stated.fillna(value=True), dtype=np.bool_)
 
 
 def storable(values: pd.Series[Any]) -> Any:
