@@ -124,7 +124,7 @@ def _log_bounds(values: npt.NDArray[Any], n_mads: float) -> Bounds:
     ends = _bounds(np.log1p(values.astype(np.float64)), n_mads)
     with np.errstate(over="ignore"):
         low, high = (float(f"{np.expm1(end):.{DIGITS}g}") for end in ends)
-    return low, high
+    return ends if ends == ANY else (low, high)
 
 
 def _bounds(values: npt.NDArray[Any], n_mads: float) -> Bounds:
