@@ -50,7 +50,9 @@ class Flagged:
             ";".join(flag for place, flag in enumerate(FLAGS) if code >> place & 1) or "ok"
             for code in found.tolist()
         ]
-        return pd.Categorical.from_codes(positions, categories=pd.Index(names, dtype=object))
+        return pd.Categorical.from_codes(
+            positions.tolist(), categories=pd.Index(names, dtype=object)
+        )
 
     def summary(self, rules: QualityRules) -> dict[str, Any]:
         """Tell the rules, how many cells each flag holds for, and the bounds."""

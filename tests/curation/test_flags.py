@@ -15,7 +15,7 @@ from corpuscle.curation._rules import FLAGS
 from corpuscle.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import numpy.typing as npt
 
 CELLS = st.lists(
     st.tuples(
@@ -39,7 +39,7 @@ RULES = st.builds(
 )
 
 
-def cells(n: int, **columns: Sequence[float]) -> pd.DataFrame:
+def cells(n: int, **columns: npt.ArrayLike) -> pd.DataFrame:
     """Cells that nothing is wrong with, but for the columns that are given."""
     own = {
         "n_genes": np.full(n, 100, dtype=np.int32),

@@ -45,16 +45,15 @@ def genes_of(organism: str) -> list[str]:
 
 
 def poor_cells() -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Counts of 20 cells: the last is empty, and before it come six with one fault each."""
+    """Counts of 20 cells: the last is empty, and before it come five with one fault each."""
     rng = np.random.default_rng(0)
-    x = rng.poisson(4, size=(20, N_GENES)).astype(np.float32)
-    x[:, :2] = rng.integers(1, 4, size=(20, 2))
-    x[13, :2] = 60  # mitochondrial
-    x[14] = x[3]  # a copy
-    x[15] *= 90  # counts
-    x[16, 5:] = 0  # genes
-    x[17] = 1  # even
-    x[18, 7] = 4000  # one gene
+    x = rng.poisson(2, size=(20, N_GENES)).astype(np.float32)
+    x[:, :2] = rng.integers(1, 3, size=(20, 2))
+    x[14, :2] = 8  # mitochondrial
+    x[15] = x[3]  # a copy
+    x[16] *= 90  # counts
+    x[17, :2] = x[17, 10:] = 0  # genes
+    x[18, 7] = 100  # one gene
     x[19] = 0
     return x
 
@@ -82,11 +81,10 @@ def test_cells_are_flagged_and_stay(poor: Path, run: Run) -> None:
     curated, adata = run(poor, quality=rules())
     flagged = adata.obs["quality"][adata.obs["quality"] != "ok"]
     assert flagged.to_dict() == {
-        "cell13": "high_mito",
-        "cell14": "duplicate",
-        "cell15": "outlier_counts",
-        "cell16": "few_genes;outlier_counts;outlier_genes;high_mito",
-        "cell17": "outlier_counts",
+        "cell14": "high_mito",
+        "cell15": "duplicate",
+        "cell16": "outlier_counts",
+        "cell17": "few_genes;outlier_counts;outlier_genes;outlier_top20",
         "cell18": "outlier_counts;outlier_top20",
         "cell19": "empty;few_genes;outlier_counts;outlier_genes",
     }
@@ -107,20 +105,20 @@ def test_what_is_told_is_of_the_cells_that_stay(poor: Path, run: Run) -> None:
     drop = ("empty", "few_genes", "outlier_counts", "high_mito", "duplicate")
     curated, adata = run(poor, quality=rules(drop=drop))
     report = curated.report
-    assert adata.obs["source_row"].tolist() == list(range(13))
+    assert adata.obs["source_row"].tolist() == list(range(14))
     assert report.dropped == {
         "quality:empty": 1,
         "quality:few_genes": 1,
-        "quality:outlier_counts": 3,
+        "quality:outlier_counts": 2,
         "quality:high_mito": 1,
         "quality:duplicate": 1,
     }
     assert (report.total_counts, report.total_counts_in) == (adata.X.sum(), adata.X.sum())
     assert curated.classes["cell_type"] == ["CL:0000084", "CL:0000236"]
     labels = curated.decisions[curated.decisions["field"] == "cell_type"]
-    assert dict(zip(labels["source_label"], labels["n_cells"], strict=True)) == {
+    assert dict(zip(labels["subject_label"], labels["n_cells"], strict=True)) == {
         "T cell": 12,
-        "B cell": 1,
+        "B cell": 2,
     }
     assert adata.obs["quality"].cat.categories.tolist() == ["ok"]
 
@@ -212,7 +210,7 @@ def test_limits_are_allowed(poor: Path, run: Run) -> None:
 
 def test_a_dataset_without_primary_cells_is_refused_for_that(write: Write, run: Run) -> None:
     path = write(poor_cells(), genes_of("human"), {"is_primary_data": ["False"] * 20})
-    with pytest.raises(QualityError, match="keeps 0 of 20 cells .not_primary drops 20."):
+    with pytest.raises(QualityError, match=r"keeps 0 of 20 cells \(not_primary drops 20\)"):
         run(path, quality=rules(primary_only=True))
     with pytest.raises(OrganismError):
         run(write(poor_cells(), genes_of("human"), {"organism": ["mouse"] * 20}), organism="human")
@@ -249,8 +247,10 @@ def test_no_cell_is_lost_and_chunks_do_not_change_a_byte(
     rng = np.random.default_rng(seed)
     x = poor_cells()[rng.integers(0, 20, size=30)]
     x[0] = poor_cells()[0]
+    stated = rng.choice(["True", "False", "?"], size=30)
+    stated[0] = "True"  # this cell has no fault, so that one is left
     obs = pd.DataFrame(
-        {"is_primary_data": rng.choice(["True", "False", "?"], size=30)},
+        {"is_primary_data": stated},
         index=[f"cell{i}" for i in range(30)],
     )
     path = tmp_path / "source.h5ad"
@@ -262,16 +262,12 @@ def test_no_cell_is_lost_and_chunks_do_not_change_a_byte(
             patch.setattr(_matrix, "CHUNK_VALUES", size)
             out = tmp_path / "curated.h5ad"
             options = CurationOptions(quality=rules(drop=drop, primary_only=primary))
-            try:
-                curated = curate(path, out, dataset="d", source_hash="", options=options)
-            except QualityError as error:
-                assert error.details["n_cells"] == 0
-                continue
+            curated = curate(path, out, dataset="d", source_hash="", options=options)
             hashes.append(content_hash(out))
         report, adata = curated.report, anndata.read_h5ad(out)
         assert report.n_cells_in == adata.n_obs + sum(report.dropped.values()) == 30
         assert adata.X.toarray().tolist() == x[adata.obs["source_row"]][:, order(path)].tolist()
-    assert len(set(hashes)) <= 1
+    assert len(set(hashes)) == 1
 
 
 def order(path: Path) -> list[int]:
@@ -279,4 +275,4 @@ def order(path: Path) -> list[int]:
     file: Any
     with h5py.File(path) as file:
         names = file["var/_index"].asstr()[...]
-    return np.argsort(names.tolist(), kind="stable").tolist()
+    return sorted(range(len(names)), key=lambda place: str(names[place]))
