@@ -193,16 +193,16 @@ def curate(
             quality = {}
             if rules is not None:
                 flagged = find_flags(measures, rules)
-                measures["quality"] = flagged.column()
                 quality = flagged.summary(rules)
                 poor = dropped_cells(flagged, rules.drop)
                 dropped |= poor
                 refuse_few_cells(path, len(source.obs), dropped, rules)
                 refuse_loss(path, len(measures), poor, rules)
                 stays = staying(poor, len(measures))
+                measures = measures[stays].assign(quality=flagged.column(stays))
                 if not stays.all():
                     keep_rows(temporary, stays)
-                    kept, measures = kept[stays], measures[stays]
+                    kept = kept[stays]
                     labels, obs, n_renamed = describe()
             account(path, matrix.shape[0], len(measures), dropped)
             obs = with_quality(obs, measures.drop(columns="counts_in"))

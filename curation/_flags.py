@@ -38,16 +38,14 @@ class Flagged:
     bounds: dict[str, tuple[float, float]]
     """By flag: what is within, in the units of obs; infinite where a side has no bound."""
 
-    def column(self) -> pd.Categorical:
-        """Name the flags of each cell in their order with ``;`` between them, or ``ok``."""
+    def column(self, cells: Mask | slice = slice(None)) -> pd.Categorical:
+        """Name the flags of some cells in their order with ``;`` between them, or ``ok``."""
         import pandas as pd
 
-        codes = np.zeros(len(self.flags["empty"]), dtype=np.int64)
-        for place, cells in enumerate(self.flags.values()):
-            codes |= cells.astype(np.int64) << place
+        codes = sum(mask[cells].astype(np.int64) << i for i, mask in enumerate(self.flags.values()))
         found, positions = np.unique(codes, return_inverse=True)
         names = [
-            ";".join(flag for place, flag in enumerate(FLAGS) if code >> place & 1) or "ok"
+            ";".join(flag for i, flag in enumerate(FLAGS) if code >> i & 1) or "ok"
             for code in found.tolist()
         ]
         return pd.Categorical.from_codes(
