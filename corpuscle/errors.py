@@ -6,6 +6,7 @@ CorpuscleError
 │   ├── GeneMappingError  features are not genes we know
 │   ├── LabelMappingError labels or their columns cannot be used
 │   ├── OrganismError     the organism is not stated, or stated twice
+│   ├── QualityError      a dataset is too small or too poor for the rules
 │   └── SchemaError       a file does not have the shape it should
 ├── NotFoundError         no such dataset, corpus, term, file  (also KeyError)
 ├── IntegrityError        bytes differ from what was recorded
@@ -32,6 +33,7 @@ __all__ = [
     "LabelMappingError",
     "NotFoundError",
     "OrganismError",
+    "QualityError",
     "SchemaError",
     "TransferError",
 ]
@@ -95,6 +97,12 @@ class OrganismError(InputError):
     """The organism is not stated, or stated twice."""
 
     kind = "organism"
+
+
+class QualityError(InputError):
+    """A dataset is too small or too poor for the rules."""
+
+    kind = "quality"
 
 
 class SchemaError(InputError):

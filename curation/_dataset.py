@@ -11,13 +11,24 @@ import numpy as np
 from ..errors import ConflictError, OrganismError
 from ..ontologies import FIELDS, gene_versions, ontology_versions
 from ._counts import EXACT_FLOAT32, find_counts
+from ._counts_file import keep_rows
 from ._decisions import decision_table
+from ._dropped import (
+    account,
+    count_dropped,
+    first_rules,
+    refuse_few_cells,
+    refuse_few_genes,
+    refuse_loss,
+    staying,
+)
 from ._files import atomic_path
 from ._fingerprints import gene_hashes
+from ._flags import dropped_cells, find_flags
 from ._genes import gene_features, map_genes
 from ._labels import curate_labels
 from ._memory import answers
-from ._obs import curated_obs, with_quality
+from ._obs import curated_obs, not_primary, with_quality
 from ._options import CurationOptions
 from ._organism import decide_organism
 from ._report import CurationReport, gene_summary, label_summary, organism_summary
@@ -34,9 +45,10 @@ if TYPE_CHECKING:
     from ._labels import FieldLabels
     from ._matrix import Matrix
     from ._memory import Memory
+    from ._rules import QualityRules
     from ._source import SourceFile
 
-PROCESSING_VERSION = "3"
+PROCESSING_VERSION = "4"
 """Raised whenever the same file would be curated differently."""
 
 
@@ -89,6 +101,7 @@ def curate(
     """Curate one file into one AnnData file.
 
     The file is read twice in chunks of rows: once to look at all values, once to write them.
+    Flags of quality are known only then; cells that go for them are taken out of the new file.
     Memory is bounded by a chunk, plus the obs and var tables.
 
     Parameters
@@ -116,8 +129,12 @@ def curate(
 
     Raises
     ------
-    CountsError, GeneMappingError, LabelMappingError, OrganismError, SchemaError
+    CountsError, GeneMappingError, LabelMappingError, OrganismError, QualityError, SchemaError
         When the file is refused; the message says what would help.
+    InputError
+        If the rules of quality are none.
+    IntegrityError
+        If a cell is neither in the curated dataset nor dropped by a rule.
     ConflictError
         If `out` is the source itself.
     NotFoundError
@@ -137,35 +154,59 @@ def curate(
         features = gene_features(path, matrix.var, options.gene_column)
         organism = decide_organism(source, features.genes, options, tried)
         genes = map_genes(path, features, organism.organism, min_share=options.min_gene_share)
-        dropped = _dropped(source, organism.dropped)
-        kept = np.flatnonzero(~np.any(list(dropped.values()), axis=0))
-        if not len(kept):
+        rules = options.quality
+        dropped = _dropped(source, organism.dropped, rules)
+        if organism.dropped.all():
             msg = (
                 f"{path} has no cells of {organism.organism.name}: {organism.reason} "
                 "Pass the right --organism, or leave the file out."
             )
             raise OrganismError(msg, {"file": str(path)})
-        given = source.obs.iloc[kept]
-        labels = curate_labels(
-            path, given, organism.organism, decided, memory or {}, dataset=dataset, facts=facts
-        )
-        obs, n_renamed = curated_obs(
-            given, kept, organism.organism, labels, dataset, derived=source.derived
-        )
+        refuse_few_cells(path, len(source.obs), dropped, rules)
+        if rules is not None:
+            refuse_few_genes(path, len(genes.var), rules)
+        kept = np.flatnonzero(staying(dropped, len(source.obs)))
+
+        def describe() -> tuple[list[FieldLabels], pd.DataFrame, int]:
+            given = source.obs.iloc[kept]
+            labels = curate_labels(
+                path, given, organism.organism, decided, memory or {}, dataset=dataset, facts=facts
+            )
+            return labels, *curated_obs(
+                given, kept, organism.organism, labels, dataset, derived=source.derived
+            )
+
+        labels, obs, n_renamed = describe()
         largest = next(v.max_value for v in verdicts if v.matrix == matrix.name)
         is_small = largest * genes.max_per_gene < EXACT_FLOAT32
         dtype = np.dtype(np.float32 if is_small else np.float64)
         with atomic_path(out) as temporary:
-            quality, totals = write_counts(
+            measures = write_counts(
                 temporary,
                 matrix,
                 genes,
                 kept,
                 hashes=gene_hashes(genes.var, organism.organism),
                 dtype=dtype,
+                top_genes=rules is not None,
                 progress=progress,
             )
-            obs = with_quality(obs, quality)
+            quality = {}
+            if rules is not None:
+                flagged = find_flags(measures, rules)
+                quality = flagged.summary(rules)
+                poor = dropped_cells(flagged, rules.drop)
+                dropped |= poor
+                refuse_few_cells(path, len(source.obs), dropped, rules)
+                refuse_loss(path, len(measures), poor, rules)
+                stays = staying(poor, len(measures))
+                measures = measures[stays].assign(quality=flagged.column(stays))
+                if not stays.all():
+                    keep_rows(temporary, stays)
+                    kept = kept[stays]
+                    labels, obs, n_renamed = describe()
+            account(path, matrix.shape[0], len(measures), dropped)
+            obs = with_quality(obs, measures.drop(columns="counts_in"))
             obsm = {} if source.spatial is None else {"spatial": source.spatial[kept]}
             structure = {}
             if options.structure is not None:
@@ -179,11 +220,12 @@ def curate(
                 source_hash=source_hash,
                 n_cells_in=len(source.obs),
                 n_cells=len(kept),
-                dropped={rule: int(cells.sum()) for rule, cells in dropped.items() if cells.any()},
+                dropped=count_dropped(dropped),
+                quality=quality,
                 counts_from=matrix.name,
                 counts_tried=tried,
-                total_counts_in=totals[0],
-                total_counts=totals[1],
+                total_counts_in=float(measures["counts_in"].sum()),
+                total_counts=float(measures["n_counts"].sum()),
                 organism=organism_summary(organism),
                 genes=gene_summary(genes),
                 labels={result.name: label_summary(result) for result in labels},
@@ -206,14 +248,13 @@ def curate(
 
 
 def _dropped(
-    source: SourceFile, other_organism: npt.NDArray[np.bool_]
+    source: SourceFile, other_organism: npt.NDArray[np.bool_], rules: QualityRules | None
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Cells that each rule drops; a cell that several rules drop counts for the first."""
-    result, gone = {}, np.zeros(len(other_organism), dtype=np.bool_)
-    for rule, cells in {"other_organism": other_organism, **source.dropped}.items():
-        result[rule] = cells & ~gone
-        gone |= cells
-    return result
+    """Cells that each rule drops before anything is measured."""
+    every = {"other_organism": other_organism, **source.dropped}
+    if rules is not None and rules.primary_only:
+        every["not_primary"] = not_primary(source.obs)
+    return first_rules(every)
 
 
 def _asked(labels: list[FieldLabels]) -> dict[str, set[str]]:

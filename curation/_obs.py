@@ -87,6 +87,12 @@ def with_quality(obs: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
     return front[[name for name in front if name not in author] + author]
 
 
+def not_primary(obs: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tell which cells say that they are not primary data. Shape ``(n_cells,)``."""
+    stated, _ = _truth(obs, "is_primary_data")
+    return np.asarray(~stated.fillna(value=True), dtype=np.bool_)
+
+
 def storable(values: pd.Series[Any]) -> Any:
     """Make a column of any kind one that AnnData can write: objects become text categories."""
     import pandas as pd

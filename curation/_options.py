@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import LabelMappingError
+from ._rules import QualityRules, StructureOptions, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from ._rules import QualityRules, StructureOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +36,15 @@ class CurationOptions:
     """Clusters, neighbours and groups; none by default."""
 
     def check(self) -> None:
-        """See that no field is decided twice.
+        """See that no field is decided twice, and that the rules can be followed.
 
         Raises
         ------
         LabelMappingError
             If a field has both a column and a constant.
         InputError
-            If structure is asked for with a number that is out of range.
+            If the rules of quality are none, see `QualityRules.check`, or structure is asked for
+            with a number that is out of range.
         """
         for name in sorted({*self.columns} & {*self.constants}):
             msg = (
@@ -54,11 +54,29 @@ class CurationOptions:
             raise LabelMappingError(msg, {"field": name})
         if self.structure is not None:
             self.structure.check()
+        if self.quality is not None:
+            self.quality.check()
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that was decided, without the defaults."""
-        default = asdict(CurationOptions())
-        return {key: value for key, value in asdict(self).items() if value != default[key]}
+        """Everything that was decided, without the defaults. JSON-serialisable."""
+        return told(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Take up what `to_dict` told.
+
+        Raises
+        ------
+        TypeError
+            If there is no option of a name.
+        """
+        nested: dict[str, Any] = {}
+        if values.get("quality") is not None:
+            rules = values["quality"]
+            nested["quality"] = QualityRules(**{**rules, "drop": tuple(rules.get("drop", ()))})
+        if values.get("structure") is not None:
+            nested["structure"] = StructureOptions(**values["structure"])
+        return cls(**{**values, **nested})
 
 
 def parse_assignments(

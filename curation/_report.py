@@ -31,7 +31,9 @@ class CurationReport:
     n_cells: int
     """Cells in the curated dataset: `n_cells_in` less all of `dropped`."""
     dropped: dict[str, int]
-    """Cells dropped by each rule."""
+    """Cells dropped by each rule; a cell that several rules drop counts for the first."""
+    quality: dict[str, Any]
+    """Rules of quality, cells by flag, and bounds, see `Flagged.summary`; empty without rules."""
     counts_from: str
     """Matrix that holds the raw counts."""
     counts_tried: dict[str, str]

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ..errors import InputError
+
+FLAGS = (
+    "empty",
+    "few_genes",
+    "few_counts",
+    "outlier_counts",
+    "outlier_genes",
+    "outlier_top20",
+    "high_mito",
+    "duplicate",
+)
+"""What may be wrong with a cell, in the order in which rules drop; see `find_flags`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +38,33 @@ class QualityRules:
     drop: tuple[str, ...] = ()
     """Flags whose cells go; all others stay with their flags."""
     primary_only: bool = False
-    """Whether cells that are not primary data go."""
+    """Whether cells that are not primary data go; those that do not say stay."""
     min_cells: int = 0
     """A dataset with fewer cells, after dropping, is refused."""
     min_genes: int = 0
     """A dataset with fewer measured genes is refused."""
     max_dropped_share: float = 1
-    """A dataset that would lose a larger share of its cells is refused."""
+    """A dataset that `drop` would take a larger share of its measured cells from is refused."""
+
+    def check(self) -> None:
+        """See that the rules can be followed.
+
+        Raises
+        ------
+        InputError
+            If `drop` names what is no flag, or a number is negative or not finite.
+        """
+        strange = [flag for flag in self.drop if flag not in FLAGS]
+        if strange:
+            msg = f"drop names {', '.join(map(repr, strange))}. Flags are {', '.join(FLAGS)}."
+            raise InputError(msg, {"drop": strange})
+        numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "drop"}
+        for name, value in numbers.items():
+            most = 1 if name == "max_dropped_share" else math.inf
+            if not 0 <= value <= most or math.isinf(value):
+                limit = "from 0 to 1" if most == 1 else "from 0 on"
+                msg = f"{name} is {value}, and not a finite number {limit}. Correct the rule."
+                raise InputError(msg, {name: str(value)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +100,28 @@ class StructureOptions:
         if not 0 < self.resolution < float("inf"):
             msg = f"structure.resolution is {self.resolution}. Give a number above 0."
             raise InputError(msg, {"option": "resolution", "value": self.resolution})
+
+
+def told(options: Any) -> dict[str, Any]:
+    """Fields of a dataclass that are not the default, also of dataclasses in it.
+
+    Returns
+    -------
+    Values as JSON has them.
+    """
+    default = type(options)()
+    result: dict[str, Any] = {}
+    for name in [f.name for f in fields(options)]:
+        value = getattr(options, name)
+        if value != getattr(default, name):
+            is_nested = isinstance(value, QualityRules | StructureOptions)
+            result[name] = told(value) if is_nested else _as_json(value)
+    if "drop" in result:  # a set, whatever the order it was written in
+        result["drop"] = [flag for flag in FLAGS if flag in options.drop]
+    return result
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if hasattr(value, "items") else value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import SchemaError
+from ._counts_file import new_counts
 from ._fingerprints import fingerprints
 from ._quality import cell_quality
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from ._matrix import Matrix
     from ._report import CurationReport
 
-STORED_CHUNK = 65_536
-"""Values that HDF5 compresses together."""
-
 
 def write_counts(
     path: Path,
@@ -34,8 +32,9 @@ def write_counts(
     *,
     hashes: npt.NDArray[np.uint64],
     dtype: np.dtype[Any],
+    top_genes: bool,
     progress: Callable[[int, int], None] | None,
-) -> tuple[pd.DataFrame, tuple[float, float]]:
+) -> pd.DataFrame:
     """Write X.
 
     Parameters
@@ -52,67 +51,42 @@ def write_counts(
         Of the genes, for fingerprints: see `gene_hashes`.
     dtype
         Type of the values in the new file.
+    top_genes
+        Whether the share of the 20 most expressed genes is measured.
     progress
         Called with rows done and rows in all.
 
     Returns
     -------
-    The quality and `fingerprint` of the cells, and the sums of their counts before and after.
+    One row per cell: its quality, `fingerprint`, and ``counts_in``, the sum of its counts in the
+    file.
 
     Raises
     ------
     SchemaError
         If the matrix cannot be read.
+    IntegrityError
+        If it does not have a row for every cell.
     """
-    import h5py
     import pandas as pd
 
-    parts, n_values = [], [np.zeros(1, dtype=np.int64)]
-    before = after = 0.0
-    with h5py.File(path, "w") as file:
-        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
-        group = file.create_group("X")
-        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0"})
-        group.attrs["shape"] = np.asarray([len(kept), len(genes.var)], dtype=np.int64)
-        stored = {
-            "data": _extendable(group, "data", dtype),
-            "indices": _extendable(group, "indices", np.dtype(np.int32)),
-        }
+    parts = []
+    with new_counts(path, (len(kept), len(genes.var)), dtype) as counts:
         for start, rows in matrix.chunks():
             inside = kept[(kept >= start) & (kept < start + rows.shape[0])] - start
             chosen = rows[inside].astype(np.float64)
             mapped = genes.apply(chosen)
-            before += float(chosen.data.sum())
-            after += float(mapped.data.sum())
-            quality = cell_quality(mapped, genes.var)
-            parts.append(quality.assign(fingerprint=fingerprints(mapped, hashes)))
-            n_values.append(np.diff(mapped.indptr).astype(np.int64))
-            _extend(stored["data"], mapped.data)
-            _extend(stored["indices"], mapped.indices)
+            quality = cell_quality(mapped, genes.var, top_genes=top_genes)
+            parts.append(
+                quality.assign(
+                    fingerprint=fingerprints(mapped, hashes),
+                    counts_in=chosen @ np.ones(chosen.shape[1]),
+                )
+            )
+            counts.append(mapped)
             if progress is not None:
                 progress(start + rows.shape[0], matrix.shape[0])
-
-        group.create_dataset("indptr", data=np.cumsum(np.concatenate(n_values)))
-    return pd.concat(parts, ignore_index=True), (before, after)
-
-
-def _extendable(group: Any, name: str, dtype: np.dtype[Any]) -> Any:
-    return group.create_dataset(
-        name,
-        shape=(0,),
-        maxshape=(None,),
-        dtype=dtype,
-        chunks=(STORED_CHUNK,),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-    )
-
-
-def _extend(stored: Any, values: npt.NDArray[Any]) -> None:
-    n = len(stored)
-    stored.resize(n + len(values), axis=0)
-    stored[n:] = values
+    return pd.concat(parts, ignore_index=True)
 
 
 def write_tables(

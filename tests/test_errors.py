@@ -29,6 +29,7 @@ def test_every_kind_is_stable_and_its_own() -> None:
         "LabelMappingError": "labels",
         "NotFoundError": "not_found",
         "OrganismError": "organism",
+        "QualityError": "quality",
         "SchemaError": "schema",
         "TransferError": "transfer",
     }
