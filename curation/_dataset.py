@@ -167,7 +167,7 @@ def curate(
             obs = with_quality(obs, quality)
             report = CurationReport(
                 dataset=dataset,
-                source=str(path),
+                source=path.name,  # where it lies is no part of the result
                 source_format=source.format,
                 source_hash=source_hash,
                 n_cells_in=len(source.obs),

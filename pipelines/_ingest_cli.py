@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..curation import CurationOptions
-    from ._ingest import Outcome, Watch
+    from ._outcome import Outcome, Watch
     from .sources import Source, Wanted
 
 
@@ -216,7 +216,7 @@ def _wanted(
 
 
 def _watch(bar: Any) -> Watch:
-    from ._ingest import Watch
+    from ._outcome import Watch
 
     tasks = {name: bar.add_task(name, total=None) for name in ("datasets", "bytes", "cells")}
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ._collect import Collected
-    from ._ingest import Outcome
     from ._lineage import Lineage
+    from ._outcome import Outcome
     from ._setup import Setup
     from ._workspace import Workspace
 
