@@ -26,11 +26,18 @@ def duplicates_key(name: str) -> str:
 
 
 def write_version(
-    corpus: Corpus, artifact_ids: Sequence[int], params: Mapping[str, Any], folder: Path
+    corpus: Corpus,
+    artifact_ids: Sequence[int],
+    params: Mapping[str, Any],
+    folder: Path,
+    *,
+    inputs: Sequence[NewFile] = (),
+    outputs: Sequence[NewFile] = (),
 ) -> None:
     """Register a version: manifest, list of copies and hierarchies, in a staging folder.
 
-    Call it in a transaction; `params` become those of the run, beside the version of the code.
+    Call it in a transaction; `params` become those of the run, beside the version of the code, and
+    `inputs` and `outputs` its files, beside its own.
     """
     import lamindb as ln
     from lamindb_setup.core.hashing import hash_set
@@ -44,10 +51,11 @@ def write_version(
         description=f"Datasets and classes of {corpus.name}@{corpus.version}",
         kind="manifest",
     )
-    outputs = [manifest, *_duplicates(corpus), *_hierarchies(corpus, folder)]
+    outputs = [manifest, *_duplicates(corpus), *_hierarchies(corpus, folder), *outputs]
     run = NewRun(
         step=STEP,
         params={**params, "code_version": code_version()},
+        inputs=inputs,
         input_ids=artifact_ids,
         outputs=outputs,
     )
