@@ -43,6 +43,23 @@ class BuildPlan:
         """What is to be done."""
         return [item for item in self.items if isinstance(item, Job)]
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Describe each dataset: JSON-serialisable."""
+        return [
+            {
+                **outcome_of(item.dataset, "planned").to_dict(),
+                "size": item.dataset.size,
+                "n_cells": item.dataset.n_cells,
+            }
+            if isinstance(item, Job)
+            else {
+                **item.to_dict(),
+                "size": None,
+                "n_cells": None if item.report is None else item.report["n_cells"],
+            }
+            for item in self.items
+        ]
+
 
 def plan_recipe(
     recipe: Recipe,
@@ -67,7 +84,7 @@ def plan_recipe(
     Raises
     ------
     CorpuscleError
-        If a source cannot be listed; a note tells the line of the recipe.
+        If a source cannot be listed; the message begins with the line of the recipe.
     """
     items: list[Job | Outcome] = []
     seen: dict[str, SourceDataset] = {}
@@ -105,7 +122,8 @@ def _listed(recipe: Recipe) -> Iterator[tuple[Source, SourceDataset, CurationOpt
                     yield source, dataset, options
         except CorpuscleError as error:
             where = recipe.where("sources", place)
-            raise type(error)(f"{where}: {error.message}", error.details) from error
+            msg = f"{where}: {error.message}"
+            raise type(error)(msg, error.details) from error
 
 
 def _open(recipe: Recipe, entry: SourceEntry, transfer: Transfer) -> Source:

@@ -46,7 +46,7 @@ class Collected:
     duplicates: dict[str, Any] | None = None
     """What was found about cells that are there twice, see `Duplicates`; None if nobody looked."""
     splits: dict[str, Any] | None = None
-    """How it is divided: ``rule``, ``n_cells`` by split, ``n_overlapping`` cells with a copy in
+    """How it is divided: ``rule``, ``n_rows`` by split, ``n_overlapping`` cells with a copy in
     another split."""
 
     def to_dict(self) -> dict[str, Any]:

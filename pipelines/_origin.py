@@ -69,7 +69,7 @@ class Origin:
         write_splits(table, path)
         params["splits"] = {
             "rule": rule,
-            "n_cells": counts(table, rule),
+            "n_rows": counts(table, rule),
             "n_overlapping": n_overlapping(artifacts, table, rule, copies),
         }
         splits = NewFile(

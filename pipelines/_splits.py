@@ -63,7 +63,8 @@ def split_table(artifacts: Sequence[Any], rule: Mapping[str, Any]) -> pd.DataFra
     Returns
     -------
     ``dataset_uid``, ``dataset``, ``value`` (of the column in `COLUMNS`, else what divides),
-    ``split`` and ``n_cells``; sorted by the first three.
+    ``split`` and ``n_rows`` (of the file, copies that
+    are left out among them); sorted by the first three.
     """
     import pandas as pd
 
@@ -73,7 +74,7 @@ def split_table(artifacts: Sequence[Any], rule: Mapping[str, Any]) -> pd.DataFra
         for name in [str(artifact.key).removeprefix("datasets/").removesuffix(".h5ad")]
         for value, unit, n in _units(artifact, name, rule["by"])
     ]
-    table = pd.DataFrame(rows, columns=["dataset_uid", "dataset", "value", "split", "n_cells"])
+    table = pd.DataFrame(rows, columns=["dataset_uid", "dataset", "value", "split", "n_rows"])
     return table.sort_values(["dataset_uid", "value"], ignore_index=True)
 
 
@@ -163,6 +164,6 @@ def _splits_of_cells(
 
 
 def counts(table: pd.DataFrame, rule: Mapping[str, Any]) -> dict[str, int]:
-    """Count the cells of each split: 0 where nothing fell."""
-    found = {str(name): int(n) for name, n in table.groupby("split")["n_cells"].sum().items()}
+    """Count the rows of each split: 0 where nothing fell."""
+    found = {str(name): int(n) for name, n in table.groupby("split")["n_rows"].sum().items()}
     return {name: found.get(name, 0) for name in rule["fractions"]}

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ConflictError, CorpuscleError, CrashError
 from .._versions import code_version
@@ -45,6 +45,12 @@ class DaskCluster(Engine):
         """Give the address of the scheduler as long as it is needed."""
         return contextlib.nullcontext(self.scheduler)
 
+    @property
+    def at_once(self) -> int:
+        """Threads of the workers that are there."""
+        with _connect(self.scheduler) as client:
+            return max(sum(client.nthreads().values()), 1)
+
     def running(self) -> list[int]:
         """Places of the jobs that workers have."""
         return sorted(self._at_work)
@@ -57,49 +63,59 @@ class DaskCluster(Engine):
         ConflictError
             If there is no such cluster.
         """
-        from distributed import Client, as_completed
+        from distributed import as_completed
 
-        with self.cluster() as address:
-            try:
-                client = Client(address, timeout=CONNECT_S, set_as_default=False)
-            except (OSError, ValueError) as error:
-                msg = (
-                    f"No Dask scheduler answers at {address} ({error}). "
-                    "Start one with `dask scheduler`, and correct --scheduler."
-                )
-                raise ConflictError(msg, {"scheduler": address}) from error
-            with client:
-                common = client.scatter(shared, broadcast=True)
-                # keys that depend on nothing but the job: two builds share what they both need
-                futures = {
-                    client.submit(
-                        curate_here,
-                        job,
-                        common,
-                        key=f"curate-{place}-{job.reference}-{shared.folder.name}",
-                        retries=ATTEMPTS - 1,
-                    ): place
-                    for place, job in enumerate(jobs)
-                }
-                for batch in as_completed(list(futures), raise_errors=False).batches():
-                    results: list[Result] = []
-                    for future in batch:
-                        place = futures.pop(future)
-                        results.append((place, _result(future, jobs[place])))
-                        future.release()
-                        if watch.ended is not None:
-                            watch.ended(place)
-                    yield results
+        with self.cluster() as address, _connect(address) as client:
+            common = client.scatter(shared, broadcast=True)
+            futures = {
+                client.submit(
+                    curate_here,
+                    job,
+                    common,
+                    key=f"curate-{place}-{shared.folder.name}",
+                    retries=ATTEMPTS - 1,
+                ): place
+                for place, job in enumerate(jobs)
+            }
+            for batch in as_completed(list(futures), loop=client.loop, raise_errors=False).batches():
+                results: list[Result] = []
+                for future in batch:
+                    place = futures.pop(future)
+                    results.append((place, _result(future, jobs[place])))
+                    future.release()
+                    if watch.ended is not None:
+                        watch.ended(place)
+                self._at_work = _at_work(client)
+                yield results
 
 
-def _result(future: object, job: Job) -> Finished | Exception:
+def _connect(address: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        msg = (
+            f"No Dask scheduler answers at {address} ({error}). "
+            "Start one with `dask scheduler`, and correct --scheduler."
+        )
+        raise ConflictError(msg, {"scheduler": address}) from error
+
+
+def _at_work(client: Any) -> list[int]:
+    """Read the places of the jobs that workers have from their keys."""
+    keys = [key for keys in client.processing().values() for key in keys]
+    return [int(key.split("-")[1]) for key in keys if key.startswith("curate-")]
+
+
+def _result(future: Any, job: Job) -> Finished | Exception:
     """Take what a worker gave, or the error after the last attempt."""
     from distributed.scheduler import KilledWorker
 
-    if future.status == "finished":  # type: ignore[attr-defined]  # distributed is untyped
-        found: Finished | Exception = future.result()  # type: ignore[attr-defined]
+    if future.status == "finished":
+        found: Finished | Exception = future.result()
         return found
-    error: Exception = future.exception()  # type: ignore[attr-defined]
+    error: Exception = future.exception()
     if isinstance(error, OSError) and error.errno in STOPS:
         raise error
     if isinstance(error, KilledWorker):

@@ -45,6 +45,11 @@ class BuildWatch:
 class Engine(ABC):
     """Curates datasets; whoever asks for the results registers them."""
 
+    @property
+    @abstractmethod
+    def at_once(self) -> int:
+        """Datasets that are curated at once, as far as that is known before."""
+
     @abstractmethod
     def run(self, jobs: Sequence[Job], shared: Shared, watch: BuildWatch) -> Iterator[list[Result]]:
         """Curate datasets in any order.

@@ -35,6 +35,11 @@ class LocalProcesses(Engine):
         self._sources: dict[str, Source] = {}
         self._is_over = False
 
+    @property
+    def at_once(self) -> int:
+        """Processes."""
+        return self.processes
+
     def running(self) -> list[int]:
         """Places of the jobs at work."""
         return sorted(self._at_work)

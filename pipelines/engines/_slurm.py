@@ -27,6 +27,11 @@ class SlurmJobs(DaskCluster):
         super().__init__("slurm")
         self.slurm = slurm
 
+    @property
+    def at_once(self) -> int:
+        """Processes of all jobs."""
+        return self.slurm.jobs * self.slurm.processes
+
     @contextlib.contextmanager
     def cluster(self) -> Iterator[str]:
         """Start a scheduler here, and submit the jobs."""
