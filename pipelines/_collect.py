@@ -42,6 +42,8 @@ class Collected:
     uid: str
     new: bool
     """False if the latest version holds the same datasets under the same policy already."""
+    hash: str = ""
+    """Of the content of its datasets and its version, as LaminDB keeps it; empty if only planned."""
     datasets: tuple[DatasetRef, ...]
     duplicates: dict[str, Any] | None = None
     """What was found about cells that are there twice, see `Duplicates`; None if nobody looked."""
@@ -56,6 +58,7 @@ class Collected:
             "version": self.version,
             "uid": self.uid,
             "new": self.new,
+            "hash": self.hash,
             "n_cells": sum(ref.n_cells for ref in self.datasets),
             "datasets": [
                 {
@@ -206,14 +209,18 @@ def collect(
                 if (there := _unchanged(name, artifacts, duplicates, rule)) is not None:
                     return there
                 corpus = _next_version(name, artifacts, found, listed)
+                digest = ""
                 if not dry_run:
                     ids = [artifact.id for artifact in artifacts]
-                    write_version(corpus, ids, params, folder, inputs=inputs, outputs=outputs)
+                    digest = write_version(
+                        corpus, ids, params, folder, inputs=inputs, outputs=outputs
+                    )
                 return Collected(
                     name=name,
                     version=corpus.version,
                     uid=corpus.uid,
                     new=True,
+                    hash=digest,
                     datasets=corpus.datasets,
                     duplicates=found.to_dict(),
                     splits=params.get("splits"),
@@ -242,6 +249,7 @@ def _unchanged(
         version=latest.version_tag,
         uid=latest.uid,
         new=False,
+        hash=latest.hash,
         datasets=tuple(_reference(a, excluded[a.uid]) for a in artifacts),
         duplicates=latest.run.params.get("duplicates"),
         splits=splits,

@@ -33,11 +33,15 @@ def write_version(
     *,
     inputs: Sequence[NewFile] = (),
     outputs: Sequence[NewFile] = (),
-) -> None:
+) -> str:
     """Register a version: manifest, list of copies and hierarchies, in a staging folder.
 
     Call it in a transaction; `params` become those of the run, beside the version of the code, and
     `inputs` and `outputs` its files, beside its own.
+
+    Returns
+    -------
+    The hash of the version.
     """
     import lamindb as ln
     from lamindb_setup.core.hashing import hash_set
@@ -61,6 +65,7 @@ def write_version(
     )
     ((registered, *_),) = register([run])
     hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
+    digest = str(hash_set({*hashes, f"version {corpus.version}"}))  # a set may come back later
     ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
     insert(
         ln.Collection,
@@ -69,7 +74,7 @@ def write_version(
             "key": corpus.name,
             "version_tag": corpus.version,
             "description": f"{len(corpus.datasets):,} datasets, {corpus.n_cells:,} cells",
-            "hash": hash_set({*hashes, f"version {corpus.version}"}),  # a set may come back later
+            "hash": digest,
             "meta_artifact_id": registered.id,
             "run_id": ln.Artifact.objects.get(id=registered.id).run_id,
         },
@@ -78,6 +83,7 @@ def write_version(
     collection = ln.Collection.objects.get(uid=corpus.uid)
     links = {"collection_id": collection.id, "artifact_id": list(artifact_ids)}
     insert(ln.Collection.artifacts.through, links, n_rows=len(artifact_ids))
+    return digest
 
 
 def _duplicates(corpus: Corpus) -> Iterator[NewFile]:

@@ -77,7 +77,9 @@ class DaskCluster(Engine):
                 ): place
                 for place, job in enumerate(jobs)
             }
-            for batch in as_completed(list(futures), loop=client.loop, raise_errors=False).batches():
+            for batch in as_completed(
+                list(futures), loop=client.loop, raise_errors=False
+            ).batches():
                 results: list[Result] = []
                 for future in batch:
                     place = futures.pop(future)
