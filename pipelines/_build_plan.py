@@ -183,10 +183,13 @@ def _rates() -> tuple[float, float, int]:
 
     runs = ln.Run.objects.filter(transform__key=STEP, params__seconds__isnull=False)
     found = [run.params for run in runs.order_by("-id")[:RECENT]]
+    fetched = [params for params in found if params["from"]["source"] != "local"]
     curate = sum(params["seconds"]["curate"] for params in found)
-    fetch = sum(params["seconds"]["fetch"] for params in found)
-    if not curate or not fetch:
-        return CELLS_PER_S, BYTES_PER_S, 0
+    fetch = sum(params["seconds"]["fetch"] for params in fetched)
     n_cells = sum(params["report"]["n_cells_in"] for params in found)
-    n_bytes = sum(file["size"] for params in found for file in params["from"]["files"])
-    return n_cells / curate, n_bytes / fetch, len(found)
+    n_bytes = sum(file["size"] for params in fetched for file in params["from"]["files"])
+    return (
+        n_cells / curate if curate else CELLS_PER_S,
+        n_bytes / fetch if fetch else BYTES_PER_S,
+        len(found),
+    )

@@ -68,6 +68,8 @@ class LocalProcesses(Engine):
             for reader in readers:
                 reader.kill()
             pool.shutdown(wait=True)
+            for reader in readers:
+                reader.close()
 
     def _one(
         self,
