@@ -215,7 +215,7 @@ def curate(
                 obsm |= found.obsm
             report = CurationReport(
                 dataset=dataset,
-                source=str(path),
+                source=path.name,  # where it lies is no part of the result
                 source_format=source.format,
                 source_hash=source_hash,
                 n_cells_in=len(source.obs),

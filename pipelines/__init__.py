@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from ._decision_lineage import DecisionLineage, lineage_of_decision
     from ._diff import CollectionDiff, diff
     from ._duplicates import Duplicates, Policy, find_duplicates
-    from ._ingest import Outcome, Watch, ingest, ingest_source
+    from ._ingest import ingest, ingest_source
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
     from ._memory import memory_of, record
+    from ._outcome import Outcome, Watch
     from ._registrar import NewFile, NewRun, Registered, register
     from ._review import OpenLabel, open_labels
     from ._setup import Setup, init
@@ -35,13 +36,13 @@ _HOMES = {
     "NewFile": "_registrar",
     "NewRun": "_registrar",
     "OpenLabel": "_review",
-    "Outcome": "_ingest",
+    "Outcome": "_outcome",
     "Policy": "_duplicates",
     "Registered": "_registrar",
     "Setup": "_setup",
     "TrainingRun": "_training",
     "Upgrade": "_upgrade",
-    "Watch": "_ingest",
+    "Watch": "_outcome",
     "Workspace": "_workspace",
     "apply_file": "_apply",
     "collect": "_collect",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,7 @@ from ._collect_write import duplicates_key, write_version
 from ._copy_links import Compared
 from ._duplicates import find_duplicates
 from ._lamin import connect, transaction
-from ._registrar import (
-    LABEL_REGISTRIES,
-    label_link,
-    registry_of,
-)
+from ._registrar import LABEL_REGISTRIES, label_link, registry_of
 from ._staging import staging
 from ._versions import next_versions
 
@@ -30,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ._duplicates import Duplicates, Policy
+    from ._origin import Origin
+
+CHUNK = 10_000
+"""Values in a query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,14 @@ class Collected:
     uid: str
     new: bool
     """False if the latest version holds the same datasets under the same policy already."""
+    hash: str = ""
+    """Of the content of its datasets and its version, as LaminDB keeps it; empty if only planned."""
     datasets: tuple[DatasetRef, ...]
     duplicates: dict[str, Any] | None = None
     """What was found about cells that are there twice, see `Duplicates`; None if nobody looked."""
+    splits: dict[str, Any] | None = None
+    """How it is divided: ``rule``, ``n_rows`` by split, ``n_overlapping`` cells with a copy in
+    another split."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form."""
@@ -52,6 +58,7 @@ class Collected:
             "version": self.version,
             "uid": self.uid,
             "new": self.new,
+            "hash": self.hash,
             "n_cells": sum(ref.n_cells for ref in self.datasets),
             "datasets": [
                 {
@@ -64,6 +71,7 @@ class Collected:
                 for ref in self.datasets
             ],
             "duplicates": self.duplicates,
+            "splits": self.splits,
         }
 
 
@@ -72,8 +80,9 @@ def find_datasets(
     patterns: Sequence[str] = (),
     organism: str | None = None,
     terms: Mapping[str, str] | None = None,
+    uids: Sequence[str] | None = None,
 ) -> list[Any]:
-    """Find the latest versions of curated datasets, sorted by name.
+    """Find the latest versions of curated datasets, or certain ones, sorted by name.
 
     Parameters
     ----------
@@ -83,9 +92,15 @@ def find_datasets(
         Taxon id or name.
     terms
         Field to term id: the dataset must hold cells with each of them.
+    uids
+        These, whether they are the latest or not.
     """
     import lamindb as ln
 
+    if uids is not None:
+        chunks = (uids[start : start + CHUNK] for start in range(0, len(uids), CHUNK))
+        given = (ln.Artifact.objects.filter(uid__in=c).select_related("run") for c in chunks)
+        return sorted((a for chunk in given for a in chunk), key=lambda artifact: artifact.key)
     wanted = {**(terms or {})}
     if organism is not None:
         wanted["organism"] = get_organism(organism).taxon_id
@@ -129,6 +144,7 @@ def collect(
     organism: str | None = None,
     terms: Mapping[str, str] | None = None,
     duplicates: Policy = "flag",
+    origin: Origin | None = None,
     dry_run: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Collected:
@@ -145,6 +161,8 @@ def collect(
         Which datasets, see `find_datasets`.
     duplicates
         What to do about cells that are there twice, see `find_duplicates`.
+    origin
+        The recipe that names the datasets, in place of a query.
     dry_run
         Only tell what the version would hold.
     progress
@@ -159,13 +177,17 @@ def collect(
     SchemaError
         If cells are to be left out, and a dataset was curated before cells had fingerprints.
     """
+    query = {"patterns": list(patterns), "organism": organism, "terms": dict(terms or {})}
+    uids_of = None if origin is None else origin.uids
+    look = partial(find_datasets, patterns=patterns, organism=organism, terms=terms, uids=uids_of)
+    rule = None if origin is None else origin.splits
     while True:
-        artifacts = find_datasets(patterns=patterns, organism=organism, terms=terms)
+        artifacts = look()
         if not artifacts:
             msg = f"No curated dataset fits, so {name!r} would be empty. See `corpuscle status`."
             raise NotFoundError(msg, {"collection": name})
         uids = [artifact.uid for artifact in artifacts]
-        if (there := _unchanged(name, artifacts, duplicates)) is not None:
+        if (there := _unchanged(name, artifacts, duplicates, rule)) is not None:
             return there
         with staging() as folder:
             listed = folder / "duplicates.parquet"
@@ -176,33 +198,39 @@ def collect(
                 out=listed,
                 progress=progress,
             )
+            params = {"query": query, "duplicates": found.to_dict()}
+            inputs, outputs = [], []
+            if origin is not None:
+                inputs, outputs, more = origin.prepare(name, artifacts, folder, listed)
+                params |= more
             with transaction(f"corpuscle:collection:{name}"):
-                now = find_datasets(patterns=patterns, organism=organism, terms=terms)
-                if [artifact.uid for artifact in now] != uids:
+                if [artifact.uid for artifact in look()] != uids:
                     continue  # something was registered meanwhile: look again
-                if (there := _unchanged(name, artifacts, duplicates)) is not None:
+                if (there := _unchanged(name, artifacts, duplicates, rule)) is not None:
                     return there
                 corpus = _next_version(name, artifacts, found, listed)
+                digest = ""
                 if not dry_run:
-                    query = {
-                        "patterns": list(patterns),
-                        "organism": organism,
-                        "terms": dict(terms or {}),
-                    }
-                    params = {"query": query, "duplicates": found.to_dict()}
-                    write_version(corpus, [artifact.id for artifact in artifacts], params, folder)
+                    ids = [artifact.id for artifact in artifacts]
+                    digest = write_version(
+                        corpus, ids, params, folder, inputs=inputs, outputs=outputs
+                    )
                 return Collected(
                     name=name,
                     version=corpus.version,
                     uid=corpus.uid,
                     new=True,
+                    hash=digest,
                     datasets=corpus.datasets,
                     duplicates=found.to_dict(),
+                    splits=params.get("splits"),
                 )
 
 
-def _unchanged(name: str, artifacts: Sequence[Any], policy: Policy) -> Collected | None:
-    """Find the latest version, if it holds these datasets under this policy."""
+def _unchanged(
+    name: str, artifacts: Sequence[Any], policy: Policy, rule: Mapping[str, Any] | None
+) -> Collected | None:
+    """Find the latest version, if it holds these datasets under this policy, divided like this."""
     import lamindb as ln
 
     latest = ln.Collection.objects.filter(key=name, is_latest=True).first()
@@ -212,14 +240,19 @@ def _unchanged(name: str, artifacts: Sequence[Any], policy: Policy) -> Collected
     held = [ref["uid"] for ref in before["datasets"]]
     if held != [a.uid for a in artifacts] or policy_of(before) != policy:
         return None
+    splits = latest.run.params.get("splits")
+    if rule is not None and (splits is None or splits["rule"] != rule):
+        return None
     excluded = {ref["uid"]: ref.get("n_excluded", 0) for ref in before["datasets"]}
     return Collected(
         name=name,
         version=latest.version_tag,
         uid=latest.uid,
         new=False,
+        hash=latest.hash,
         datasets=tuple(_reference(a, excluded[a.uid]) for a in artifacts),
         duplicates=latest.run.params.get("duplicates"),
+        splits=splits,
     )
 
 

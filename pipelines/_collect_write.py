@@ -26,11 +26,22 @@ def duplicates_key(name: str) -> str:
 
 
 def write_version(
-    corpus: Corpus, artifact_ids: Sequence[int], params: Mapping[str, Any], folder: Path
-) -> None:
+    corpus: Corpus,
+    artifact_ids: Sequence[int],
+    params: Mapping[str, Any],
+    folder: Path,
+    *,
+    inputs: Sequence[NewFile] = (),
+    outputs: Sequence[NewFile] = (),
+) -> str:
     """Register a version: manifest, list of copies and hierarchies, in a staging folder.
 
-    Call it in a transaction; `params` become those of the run, beside the version of the code.
+    Call it in a transaction; `params` become those of the run, beside the version of the code, and
+    `inputs` and `outputs` its files, beside its own.
+
+    Returns
+    -------
+    The hash of the version.
     """
     import lamindb as ln
     from lamindb_setup.core.hashing import hash_set
@@ -44,15 +55,17 @@ def write_version(
         description=f"Datasets and classes of {corpus.name}@{corpus.version}",
         kind="manifest",
     )
-    outputs = [manifest, *_duplicates(corpus), *_hierarchies(corpus, folder)]
+    outputs = [manifest, *_duplicates(corpus), *_hierarchies(corpus, folder), *outputs]
     run = NewRun(
         step=STEP,
         params={**params, "code_version": code_version()},
+        inputs=inputs,
         input_ids=artifact_ids,
         outputs=outputs,
     )
     ((registered, *_),) = register([run])
     hashes = ln.Artifact.objects.filter(id__in=artifact_ids).values_list("hash", flat=True)
+    digest = str(hash_set({*hashes, f"version {corpus.version}"}))  # a set may come back later
     ln.Collection.objects.filter(key=corpus.name, is_latest=True).update(is_latest=False)
     insert(
         ln.Collection,
@@ -61,7 +74,7 @@ def write_version(
             "key": corpus.name,
             "version_tag": corpus.version,
             "description": f"{len(corpus.datasets):,} datasets, {corpus.n_cells:,} cells",
-            "hash": hash_set({*hashes, f"version {corpus.version}"}),  # a set may come back later
+            "hash": digest,
             "meta_artifact_id": registered.id,
             "run_id": ln.Artifact.objects.get(id=registered.id).run_id,
         },
@@ -70,6 +83,7 @@ def write_version(
     collection = ln.Collection.objects.get(uid=corpus.uid)
     links = {"collection_id": collection.id, "artifact_id": list(artifact_ids)}
     insert(ln.Collection.artifacts.through, links, n_rows=len(artifact_ids))
+    return digest
 
 
 def _duplicates(corpus: Corpus) -> Iterator[NewFile]:

@@ -14,12 +14,13 @@ from ._versions import code_version
 from .transfer import public_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ..curation import Curated, CurationOptions
+    from ..curation import Curated
+    from ._job import Job, SourceAt
     from ._memory import MemoryVersion
-    from .sources import Source, SourceDataset
+    from .sources import SourceDataset
     from .transfer import Fetched
 
 STEP = "corpuscle/ingest"
@@ -37,18 +38,16 @@ def hash_of(fetched: Sequence[Fetched]) -> str:
 
 
 def registration(
-    source: Source,
-    dataset: SourceDataset,
+    job: Job,
     fetched: Sequence[Fetched],
     curated: Curated,
     folder: Path,
     *,
-    reference: str,
-    options: CurationOptions,
     memory: MemoryVersion,
+    seconds: Mapping[str, float],
 ) -> NewRun:
     """Describe what goes into the registry for one curated dataset."""
-    report = curated.report
+    report, dataset = curated.report, job.dataset
     data = NewFile(
         key=f"{DATASETS}{dataset.key}.h5ad",
         staged=curated.path,
@@ -69,19 +68,20 @@ def registration(
     params = {
         "source": public_url(dataset.files[0].url),
         "source_hash": report.source_hash,
-        "from": _origin(source, dataset, fetched),
+        "from": _origin(job.source, dataset, fetched),
         "links": list(dataset.links),
         "aliases": list(dataset.aliases),
-        "options": options.to_dict(),
+        "options": job.options.to_dict(),
         "code_version": code_version(),
         "classes": curated.classes,
         "report": report.to_dict(),
         "memory": {"version": memory.version, "uid": memory.uid},
+        "seconds": {step: round(s, 3) for step, s in seconds.items()},
         "answers": curated.answers,
     }
     return NewRun(
         step=STEP,
-        reference=reference,
+        reference=job.reference,
         params=params,
         inputs=raw_files(dataset, fetched, folder, n_cells=report.n_cells_in),
         input_ids=[] if memory.id is None else [memory.id],
@@ -89,7 +89,7 @@ def registration(
     )
 
 
-def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) -> dict[str, Any]:
+def _origin(source: SourceAt, dataset: SourceDataset, fetched: Sequence[Fetched]) -> dict[str, Any]:
     """Everything that finds the same bytes again, or tells that they are others."""
     told = dataset.to_dict()
     keys = ("source", "id", "version", "title", "licence", "citation", "released")
@@ -100,6 +100,6 @@ def _origin(source: Source, dataset: SourceDataset, fetched: Sequence[Fetched]) 
     asked = {
         "release": source.release,
         "mirror": None if source.at is None else public_url(source.at),
-        "choices": source.options,
+        "choices": dict(source.options),
     }
     return {**{key: told[key] for key in keys}, **asked, "files": files}

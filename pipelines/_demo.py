@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..loaders import Corpus, CorpusLoader
-    from ._ingest import Outcome
+    from ._outcome import Outcome
 
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 5, 128, 5e-4
 

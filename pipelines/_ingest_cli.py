@@ -13,7 +13,7 @@ from ..errors import InputError
 from ._console import Flag, Json, Pairs, complain, progress, show
 
 if TYPE_CHECKING:
-    from ._ingest import Watch
+    from ._outcome import Watch
     from .sources import Source, Wanted
 
 
@@ -206,7 +206,7 @@ def _refuse(options: dict[str, Any], reason: str, what: str) -> None:
 
 
 def _watch(bar: Any) -> Watch:
-    from ._ingest import Watch
+    from ._outcome import Watch
 
     tasks = {name: bar.add_task(name, total=None) for name in ("datasets", "bytes", "cells")}
 

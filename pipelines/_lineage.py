@@ -8,7 +8,9 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ._answers import DATASETS
+from ._building import builds
 from ._collect import name_of, read_manifest
+from ._refusals import open_failures
 from ._training import MODELS, OWN, ledger_key
 
 
@@ -210,6 +212,8 @@ def _served(key: str, model: Any) -> list[Fed]:
 def status() -> dict[str, Any]:
     """List what the registry holds: datasets, collections and models, latest versions.
 
+    Builds that go on, and datasets whose last attempt failed, come along.
+
     Returns
     -------
     JSON-serialisable lists by kind.
@@ -220,6 +224,8 @@ def status() -> dict[str, Any]:
     models = ln.Artifact.objects.filter(key__startswith=MODELS, is_latest=True)
     collections = ln.Collection.objects.filter(is_latest=True).order_by("key")
     return {
+        "builds": builds(),
+        "failed": open_failures(),
         "datasets": [_dataset_status(a) for a in datasets.select_related("run").order_by("key")],
         "collections": [
             {

@@ -29,6 +29,8 @@ LABEL_REGISTRIES = {
     "organism": "Organism",
 }
 """Registry of bionty for each field; tissue types are no terms."""
+STARTED, COMPLETED, FAILED = -1, 0, 1
+"""How LaminDB writes the status of a run."""
 PREFIX_REGISTRIES = {"PATO": "Phenotype", "CVCL": "CellLine"}
 """Registry for the terms of an ontology, whatever the field."""
 
@@ -53,6 +55,8 @@ class NewFile:
     n_observations: int | None = None
     terms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Term ids by field, to be linked as labels."""
+    facts: tuple[int, str, str, int | None] | None = None
+    """See `file_facts`; found out by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,8 @@ class NewRun:
     """Collections that it read."""
     outputs: Sequence[NewFile] = ()
     """Files that it wrote."""
+    failed: bool = False
+    """Whether it ended with an error, which is in `params`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +112,7 @@ def register(runs: Sequence[NewRun]) -> list[list[Registered]]:
     The outputs of each run, in order.
     """
     flat = [file for run in runs for file in (*run.inputs, *run.outputs)]
-    facts = [file_facts(file.staged) for file in flat]
+    facts = [file.facts or file_facts(file.staged) for file in flat]
     moved: dict[str, Path] = {}
     try:
         with transaction("corpuscle:registry"):
@@ -167,7 +173,7 @@ def end_run(run_id: int, *, failed: bool) -> None:
 
     with transaction():
         ln.Run.objects.filter(id=run_id).update(
-            finished_at=timezone.now(), _status_code=1 if failed else 0
+            finished_at=timezone.now(), _status_code=FAILED if failed else COMPLETED
         )
 
 
@@ -188,13 +194,17 @@ def _runs(runs: Sequence[NewRun], *, finished: bool = True) -> list[int]:
             "reference": [run.reference for run in new],
             "reference_type": [None if run.reference is None else "corpuscle" for run in new],
             "finished_at": timezone.now() if finished else None,
-            "_status_code": 0 if finished else -1,
+            "_status_code": [_code(run) if finished else STARTED for run in new],
         },
         n_rows=len(new),
     )
     ids = dict(ln.Run.objects.filter(uid__in=uids).values_list("uid", "id"))
     fresh = iter(uids)
     return [ids[next(fresh)] if run.run_id is None else run.run_id for run in runs]
+
+
+def _code(run: NewRun) -> int:
+    return FAILED if run.failed else COMPLETED
 
 
 def _transform(step: str) -> int:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ._collect import Collected
-    from ._ingest import Outcome
     from ._lineage import Lineage
+    from ._outcome import Outcome
     from ._setup import Setup
     from ._workspace import Workspace
 
@@ -156,7 +156,7 @@ def collect_view(collected: Collected, *, dry_run: bool) -> RenderableType:
 
 
 def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
-    """List datasets, collections and models."""
+    """List datasets, collections and models, and what is going on or failed."""
     parts: list[RenderableType] = [Text(f"workspace {workspace.folder}")]
     columns = {
         "datasets": ("name", "version", "organism", "n_cells", "n_genes", "labels_open"),
@@ -171,6 +171,16 @@ def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
         if kind == "datasets":
             rows = [[*row[:2], get_organism(row[2]).common, *row[3:]] for row in rows]
         parts.append(table(kind, [name.replace("_", " ") for name in names], rows))
+    for build in found["builds"]:
+        text = f"build of {build['recipe']} ({build['state']}) since {build['started']}: "
+        text += f"{build['done']:,} done, {build['refused']:,} failed of {build['planned']:,}"
+        names = ", ".join(build["running"][:NAMED])
+        more = len(build["running"]) - NAMED
+        names += f" and {more:,} more" if more > 0 else ""
+        parts.append(Text(f"{text}; at work: {names}" if names else text))
+    for failure in found["failed"]:
+        said = f" failed ({failure['kind']}): {failure['message']}"
+        parts.append(Text.assemble((failure["dataset"], "bold red"), said))
     return Group(*parts)
 
 

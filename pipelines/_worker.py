@@ -123,6 +123,12 @@ class Worker:
                     self._process.wait(timeout=5)
             self._end()
 
+    def kill(self) -> None:
+        """End the process at once, whatever it does for whichever thread."""
+        process = self._process
+        if process is not None and self._pid == os.getpid():
+            process.kill()
+
     def _start(self) -> None:
         if self._process is not None and self._process.poll() is None and self._pid == os.getpid():
             return

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from ..errors import CorpuscleError, IntegrityError
 from ._add_orthologs import command as add_orthologs
+from ._build_cli import build
 from ._console import Flag, Json, Pairs, complain, err, out, progress, show
 from ._diff_cli import diff
 from ._duplicates_cli import duplicates, report_to
@@ -32,6 +33,7 @@ references.command(add_orthologs, name="add-orthologs")
 references.command(upgrade)
 app.command(review)
 app.command(ingest)
+app.command(build)
 app.command(sources)
 app.command(diff)
 app.command(duplicates)

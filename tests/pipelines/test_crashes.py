@@ -6,15 +6,17 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from corpuscle.pipelines._staging import file_facts
 
 from .conftest import write_h5ad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from corpuscle.pipelines import Workspace
 
@@ -38,16 +40,15 @@ def start(workspace: Workspace, *words: object) -> subprocess.Popen[str]:
 def assert_whole(workspace: Workspace) -> None:
     """Every row has its file with the recorded bytes, and every file its row."""
     ln: Any = import_module("lamindb")
-    from lamindb_setup.core.hashing import hash_file
-
     folder = workspace.folder / "storage" / ".lamindb"
     artifacts = list(ln.Artifact.objects.all())
     for artifact in artifacts:
-        assert hash_file(artifact.path)[1] == artifact.hash
+        assert file_facts(Path(str(artifact.path)))[1] == artifact.hash
     known = {artifact.path.name for artifact in artifacts}
-    own = {"lamin.db", "lamin.db-wal", "lamin.db-shm", "storage_uid.txt"}
-    assert {path.name for path in folder.iterdir() if path.is_file()} - own == known
-    for run in ln.Run.filter(transform__key="corpuscle/ingest"):
+    own = {"staging", "lamin.db", "lamin.db-wal", "lamin.db-shm", "storage_uid.txt"}
+    assert {path.name for path in folder.iterdir()} - own == known
+    assert not list((folder / "staging").glob("*"))
+    for run in ln.Run.objects.filter(transform__key="corpuscle/ingest").exclude(_status_code=1):
         assert run.output_artifacts.count() + run.recreated_artifacts.count() == 2
         assert run.input_artifacts.count() == 1
 

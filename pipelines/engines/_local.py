@@ -1,0 +1,115 @@
+"""Processes of this machine."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from .._outcome import Watch
+from .._worker import MEMORY_SHARE, Worker, memory_bytes
+from ._engine import ATTEMPTS, STOPS, Engine, attempt, was_killed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._job import Finished, Job, Shared
+    from ..sources import Source
+    from ._engine import BuildWatch, Result
+
+
+class LocalProcesses(Engine):
+    """So many processes, each with its share of the memory.
+
+    Parameters
+    ----------
+    processes
+        How many datasets are curated at once.
+    """
+
+    def __init__(self, processes: int = 1) -> None:
+        self.processes = processes
+        self._at_work: set[int] = set()
+        self._lock = threading.Lock()
+        self._sources: dict[str, Source] = {}
+        self._is_over = False
+
+    @property
+    def at_once(self) -> int:
+        """Processes."""
+        return self.processes
+
+    def running(self) -> list[int]:
+        """Places of the jobs at work."""
+        return sorted(self._at_work)
+
+    def run(self, jobs: Sequence[Job], shared: Shared, watch: BuildWatch) -> Iterator[list[Result]]:
+        """Curate datasets, see `Engine.run`."""
+        self._is_over = False
+        n = min(self.processes, len(jobs))
+        share = int(MEMORY_SHARE * memory_bytes() / max(n, 1))
+        readers = [Worker(max_bytes=share, setup=shared.setup) for _ in range(n)]
+        idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for reader in readers:
+            idle.put(reader)
+        pool = ThreadPoolExecutor(max(n, 1), thread_name_prefix="curate")
+        try:
+            pending = {
+                pool.submit(self._one, place, job, shared, idle, watch): place
+                for place, job in enumerate(jobs)
+            }
+            while pending:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                yield [(pending.pop(future), future.result()) for future in done]
+        finally:
+            self._is_over = True
+            pool.shutdown(wait=False, cancel_futures=True)
+            for reader in readers:
+                reader.kill()
+            pool.shutdown(wait=True)
+            for reader in readers:
+                reader.close()
+
+    def _one(
+        self,
+        place: int,
+        job: Job,
+        shared: Shared,
+        idle: queue.SimpleQueue[Worker],
+        watch: BuildWatch,
+    ) -> Finished | Exception:
+        reader = idle.get()
+        self._at_work.add(place)
+        if watch.started is not None:
+            watch.started(place, job.dataset.title)
+        cells = watch.cells
+        told = Watch(cells=None if cells is None else lambda done, n: cells(place, done, n))
+        try:
+            return self._attempts(job, shared, reader, told)
+        finally:
+            self._at_work.discard(place)
+            idle.put(reader)
+            if watch.ended is not None:
+                watch.ended(place)
+
+    def _attempts(
+        self, job: Job, shared: Shared, reader: Worker, watch: Watch
+    ) -> Finished | Exception:
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                return attempt(job, shared, source=self._source(job), reader=reader, watch=watch)
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in STOPS:
+                    raise
+                if number == ATTEMPTS or self._is_over or not was_killed(error):
+                    return error
+        raise AssertionError
+
+    def _source(self, job: Job) -> Source:
+        """Open each source once: its connections are shared."""
+        with self._lock:
+            key = repr(job.source)
+            if key not in self._sources:
+                self._sources[key] = job.source.open()
+            return self._sources[key]

@@ -1,0 +1,83 @@
+"""A Dask cluster of SLURM jobs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from ...errors import NotFoundError
+from ._dask import DaskCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..recipes import Slurm
+
+
+class SlurmJobs(DaskCluster):
+    """Workers are jobs that are submitted with ``sbatch`` and cancelled in the end.
+
+    Parameters
+    ----------
+    slurm
+        What is asked of the cluster.
+    """
+
+    def __init__(self, slurm: Slurm) -> None:
+        super().__init__("slurm")
+        self.slurm = slurm
+
+    @property
+    def at_once(self) -> int:
+        """Processes of all jobs."""
+        return self.slurm.jobs * self.slurm.processes
+
+    @contextlib.contextmanager
+    def cluster(self) -> Iterator[str]:
+        """Start a scheduler here, and submit the jobs."""
+        _need_jobqueue()
+        from dask_jobqueue import SLURMCluster
+
+        with SLURMCluster(**_settings(self.slurm)) as cluster:
+            cluster.scale(jobs=self.slurm.jobs)
+            yield str(cluster.scheduler_address)
+
+
+def job_script(slurm: Slurm) -> str:
+    """Write the script of one job as it would be submitted.
+
+    Raises
+    ------
+    NotFoundError
+        If dask-jobqueue is not installed.
+    """
+    _need_jobqueue()
+    from dask_jobqueue.slurm import SLURMJob
+
+    settings = {**_settings(slurm), "name": "corpuscle"}
+    return str(SLURMJob(scheduler="tcp://SCHEDULER:8786", **settings).job_script())
+
+
+def _settings(slurm: Slurm) -> dict[str, Any]:
+    return {
+        "job_name": "corpuscle",
+        "cores": slurm.processes,  # one thread each: a dataset is curated by one process
+        "job_cpu": slurm.cores,
+        "processes": slurm.processes,
+        "memory": slurm.memory,
+        "walltime": slurm.walltime,
+        "queue": slurm.queue,
+        "account": slurm.account,
+        "job_extra_directives": list(slurm.directives),
+        "job_script_prologue": list(slurm.prologue),
+        "log_directory": slurm.log_directory,
+        "local_directory": slurm.local_directory,
+    }
+
+
+def _need_jobqueue() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("dask_jobqueue") is None:
+        msg = "SLURM needs dask-jobqueue: pip install 'corpuscle[slurm]'."
+        raise NotFoundError(msg, {"package": "dask-jobqueue"})
