@@ -235,7 +235,9 @@ def curate(
                 memory=memory_version,
                 versions=versions(),
             )
-            write_tables(temporary, obs, genes.var, obsm=obsm, report=report, uns=source.uns)
+            write_tables(
+                temporary, obs, genes.var, obsm=obsm, report=report, uns=source.uns, source=path
+            )
     return Curated(
         path=out,
         report=report,

@@ -97,8 +97,9 @@ def write_tables(
     obsm: Mapping[str, npt.NDArray[Any]],
     report: CurationReport,
     uns: Mapping[str, str],
+    source: Path,
 ) -> None:
-    """Write everything else into a file that has X.
+    """Write everything else into a file that has X; `source` is for messages.
 
     Raises
     ------
@@ -122,10 +123,10 @@ def write_tables(
         except (TypeError, ValueError, KeyError) as error:
             where = " ".join(getattr(error, "__notes__", []))
             msg = (
-                f"A table of {report.source} cannot be stored: {error} {where} "
+                f"A table of {source} cannot be stored: {error} {where} "
                 "Correct the column it names."
             )
-            raise SchemaError(msg, {"file": report.source}) from error
+            raise SchemaError(msg, {"file": str(source)}) from error
         write_elem(file, "obsm", dict(obsm))
         for group in ("layers", "varm", "obsp", "varp"):
             write_elem(file, group, {})
