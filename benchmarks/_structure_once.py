@@ -23,7 +23,7 @@ def types(n_cells: int) -> Any:
 
 def generate(path: Path, n_cells: int, n_counts: int) -> dict[str, float]:
     """Write counts as curation does: types differ in 300 genes, cells in depth."""
-    from corpuscle.curation._write import _extend, _extendable
+    from corpuscle.curation._counts_file import new_counts
 
     rng = np.random.default_rng(0)
     programs = np.tile(rng.lognormal(0, 2, N_GENES), (N_TYPES, 1))
@@ -31,12 +31,8 @@ def generate(path: Path, n_cells: int, n_counts: int) -> dict[str, float]:
         program[rng.choice(N_GENES, 300, replace=False)] *= rng.lognormal(0, 2, 300)
     ladders = np.cumsum(programs / programs.sum(axis=1, keepdims=True), axis=1)
     kind, depth = types(n_cells), rng.lognormal(np.log(n_counts), 0.4, n_cells).astype(np.int64) + 1
-    n_values = [np.zeros(1, dtype=np.int64)]
-    with h5py.File(path, "w") as file:
-        group = file.create_group("X")
-        group.attrs["shape"] = np.asarray([n_cells, N_GENES], dtype=np.int64)
-        data = _extendable(group, "data", np.dtype(np.float32))
-        indices = _extendable(group, "indices", np.dtype(np.int32))
+    with new_counts(path, (n_cells, N_GENES), np.dtype(np.float32)) as file:
+        n_stored = 0
         for start in range(0, n_cells, CHUNK):
             cells = range(start, min(start + CHUNK, n_cells))
             genes = [np.searchsorted(ladders[kind[i]], rng.random(depth[i])) for i in cells]
@@ -44,11 +40,10 @@ def generate(path: Path, n_cells: int, n_counts: int) -> dict[str, float]:
             row = np.repeat(np.arange(len(cells)), depth[cells.start : cells.stop])
             ones = np.ones(len(row), dtype=np.float32)
             counts = sparse.coo_matrix((ones, (row, column)), (len(cells), N_GENES)).tocsr()
-            _extend(data, counts.data)
-            _extend(indices, counts.indices)
-            n_values.append(np.diff(counts.indptr).astype(np.int64))
-        group["indptr"] = np.cumsum(np.concatenate(n_values))
-        return {"file, values per cell": len(data) / n_cells}
+            counts.sort_indices()
+            file.append(counts)
+            n_stored += counts.nnz
+    return {"file, values per cell": n_stored / n_cells}
 
 
 def find(path: Path, n_cells: int) -> dict[str, float]:

@@ -199,7 +199,8 @@ def collect(
                 progress=progress,
             )
             params = {"query": query, "duplicates": found.to_dict()}
-            inputs, outputs = [], []
+            inputs: list[Any] = []
+            outputs: list[Any] = []
             if origin is not None:
                 inputs, outputs, more = origin.prepare(name, artifacts, folder, listed)
                 params |= more

@@ -174,10 +174,10 @@ def status_view(workspace: Workspace, found: dict[str, Any]) -> RenderableType:
     for build in found["builds"]:
         text = f"build of {build['recipe']} ({build['state']}) since {build['started']}: "
         text += f"{build['done']:,} done, {build['refused']:,} failed of {build['planned']:,}"
-        names = ", ".join(build["running"][:NAMED])
+        at_work = ", ".join(build["running"][:NAMED])
         more = len(build["running"]) - NAMED
-        names += f" and {more:,} more" if more > 0 else ""
-        parts.append(Text(f"{text}; at work: {names}" if names else text))
+        at_work += f" and {more:,} more" if more > 0 else ""
+        parts.append(Text(f"{text}; at work: {at_work}" if at_work else text))
     for failure in found["failed"]:
         said = f" failed ({failure['kind']}): {failure['message']}"
         parts.append(Text.assemble((failure["dataset"], "bold red"), said))

@@ -49,7 +49,7 @@ class DaskCluster(Engine):
     def at_once(self) -> int:
         """Threads of the workers that are there."""
         with _connect(self.scheduler) as client:
-            return max(sum(client.nthreads().values()), 1)
+            return max(sum(int(n) for n in client.nthreads().values()), 1)
 
     def running(self) -> list[int]:
         """Places of the jobs that workers have."""
@@ -77,9 +77,8 @@ class DaskCluster(Engine):
                 ): place
                 for place, job in enumerate(jobs)
             }
-            for batch in as_completed(
-                list(futures), loop=client.loop, raise_errors=False
-            ).batches():
+            done: Any = as_completed(list(futures), loop=client.loop, raise_errors=False)  # type: ignore[no-untyped-call]
+            for batch in done.batches():
                 results: list[Result] = []
                 for future in batch:
                     place = futures.pop(future)
@@ -95,7 +94,7 @@ def _connect(address: str) -> Any:
     from distributed import Client
 
     try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
+        return Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         msg = (
             f"No Dask scheduler answers at {address} ({error}). "

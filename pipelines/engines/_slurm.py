@@ -36,7 +36,7 @@ class SlurmJobs(DaskCluster):
     def cluster(self) -> Iterator[str]:
         """Start a scheduler here, and submit the jobs."""
         _need_jobqueue()
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
 
         with SLURMCluster(**_settings(self.slurm)) as cluster:
             cluster.scale(jobs=self.slurm.jobs)
@@ -55,7 +55,8 @@ def job_script(slurm: Slurm) -> str:
     from dask_jobqueue.slurm import SLURMJob
 
     settings = {**_settings(slurm), "name": "corpuscle"}
-    return str(SLURMJob(scheduler="tcp://SCHEDULER:8786", **settings).job_script())
+    job: Any = SLURMJob(scheduler="tcp://SCHEDULER:8786", **settings)  # type: ignore[no-untyped-call]
+    return str(job.job_script())
 
 
 def _settings(slurm: Slurm) -> dict[str, Any]:

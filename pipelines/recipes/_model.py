@@ -70,9 +70,9 @@ StructurePart = _part_of(StructureOptions)
 class Policies(Part):
     """How datasets are curated: what is said of a source holds before what is said of all."""
 
-    curation: CurationPart | None = None
-    quality: QualityPart | None = None
-    structure: StructurePart | None = None
+    curation: CurationPart | None = None  # type: ignore[valid-type]  # made of a dataclass
+    quality: QualityPart | None = None  # type: ignore[valid-type]  # made of a dataclass
+    structure: StructurePart | None = None  # type: ignore[valid-type]  # made of a dataclass
 
     @field_validator("curation")
     @classmethod

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -24,6 +23,7 @@ from .test_crashes import assert_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from corpuscle.pipelines import Workspace
 
@@ -88,8 +88,14 @@ class Cluster:
         own = self.folder / str(len(self.processes))
         own.mkdir()
         process = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.{module}", *words]
-            + ["--scheduler-file", str(self.file)],
+            [
+                sys.executable,
+                "-m",
+                f"distributed.cli.{module}",
+                *words,
+                "--scheduler-file",
+                str(self.file),
+            ],
             env=environment(own),
             cwd=own,
             stdout=subprocess.DEVNULL,
@@ -245,4 +251,5 @@ def test_versions_of_a_dataset_are_given_in_their_order() -> None:
 
     jobs: Any = [Named("a"), Named("a"), Named("b"), Named("a")]
     results: Any = [[(3, "a3"), (2, "b")], [(1, "a2")], [(0, "a1")]]
-    assert list(in_order(jobs, results)) == [[(2, "b")], [(0, "a1"), (1, "a2"), (3, "a3")]]
+    given: list[Any] = list(in_order(jobs, results))
+    assert given == [[(2, "b")], [(0, "a1"), (1, "a2"), (3, "a3")]]
