@@ -66,7 +66,7 @@ class DaskCluster(Engine):
         from distributed import as_completed
 
         with self.cluster() as address, _connect(address) as client:
-            common = client.scatter(shared, broadcast=True)
+            common = client.submit(_itself, shared, key=f"shared-{shared.folder.name}")
             futures = {
                 client.submit(
                     curate_here,
@@ -88,6 +88,11 @@ class DaskCluster(Engine):
                         watch.ended(place)
                 self._at_work = _at_work(client)
                 yield results
+
+
+def _itself(shared: Shared) -> Shared:
+    """Be a task, which is done again when its worker dies, unlike data that was scattered."""
+    return shared
 
 
 def _connect(address: str) -> Any:
@@ -113,10 +118,10 @@ def _result(future: Any, job: Job) -> Finished | Exception:
     """Take what a worker gave, or the error after the last attempt."""
     from distributed.scheduler import KilledWorker
 
-    if future.status == "finished":
+    error: Exception | None = future.exception()  # waits, if its worker died since it was done
+    if error is None:
         found: Finished | Exception = future.result()
         return found
-    error: Exception = future.exception()
     if isinstance(error, OSError) and error.errno in STOPS:
         raise error
     if isinstance(error, KilledWorker):

@@ -50,7 +50,7 @@ def assert_whole(workspace: Workspace) -> None:
     assert not list((folder / "staging").glob("*"))
     for run in ln.Run.objects.filter(transform__key="corpuscle/ingest").exclude(_status_code=1):
         assert run.output_artifacts.count() + run.recreated_artifacts.count() == 2
-        assert run.input_artifacts.count() == 1
+        assert run.input_artifacts.count() == len(run.params["from"]["files"])
 
 
 def test_a_killed_ingest_leaves_a_whole_registry_and_goes_on(
