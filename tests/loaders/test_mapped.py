@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 from torch.utils.data import DataLoader
 
+from corpuscle.curation import CurationOptions, QualityRules, curate
 from corpuscle.errors import InputError, IntegrityError
 from corpuscle.loaders import Corpus, MappedCorpus
+from corpuscle.ontologies import gene_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -306,3 +308,16 @@ def test_a_small_cache_changes_nothing(corpus: Corpus, budget: int) -> None:
         expected = mapped.__getitems__(SCRAMBLED)
         mapped._columns = ColumnCache(max_bytes=budget)
         assert_same(mapped.__getitems__(SCRAMBLED), expected)
+
+
+def test_flags_of_quality_are_read_as_texts_and_as_codes(tmp_path: Path) -> None:
+    genes = list(gene_table("human").index[:3])
+    cells = ad.AnnData(np.asarray([[3, 2, 1], [0, 0, 0], [9, 1, 0]], dtype=np.float32))
+    cells.var_names = genes
+    cells.write_h5ad(tmp_path / "source.h5ad")
+    options = CurationOptions(quality=QualityRules(min_genes_per_cell=3))
+    out = tmp_path / "curated.h5ad"
+    curate(tmp_path / "source.h5ad", out, dataset="d", source_hash="", options=options)
+    compare([str(out)], [2, 0, 1], obs_keys=["quality"])
+    with MappedCorpus([str(out)], obs_keys=["quality"], encode_labels=False) as mapped:
+        assert [mapped[i]["quality"] for i in range(3)] == ["ok", "empty;few_genes", "few_genes"]
