@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
     ("text", "line", "said"),
     [
         (GOOD + "    tisue: lung\n", 4, "sources[0].tisue: a recipe has no key 'tisue' here"),
-        (GOOD + "sorces: []\n", 4, "sorces: a recipe has no key"),
+        (GOOD + "quellen: []\n", 4, "quellen: a recipe has no key"),
         (GOOD + "quality: {min_cels: 3}\n", 4, "quality.min_cels: a recipe has no key"),
         (GOOD + "quality:\n  n_mads: 5\n  min_cells: many\n", 6, "quality.min_cells: Input should"),
         (GOOD + "structure: {seeds: 3}\n", 4, "structure.seeds: a recipe has no key"),
