@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DATA ?=
 
-.PHONY: demo test quick lint notebooks clean
+.PHONY: demo test long quick lint notebooks clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/corpuscle demo $(if $(DATA),--data $(DATA))
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+long: $(VENV)/test.installed
+	$(BIN)/python -m pytest -m long
 
 quick: $(VENV)/test.installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not long"
 
 lint: $(VENV)/test.installed
 	$(BIN)/ruff check .

@@ -151,7 +151,7 @@ def wait_for_reader(*processes: subprocess.Popen[Any]) -> psutil.Process:
     raise AssertionError(msg)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_engine_and_database_gives_the_same_collection(
     recipe: Path, cluster: Cluster, postgres: str, tmp_path: Path
 ) -> None:
@@ -174,7 +174,7 @@ def test_every_engine_and_database_gives_the_same_collection(
     assert len({json.dumps(result, sort_keys=True) for result in made.values()}) == 1, made
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_build_that_is_killed_goes_on_to_the_same_collection(
     ln: Any, workspace: Workspace, recipe: Path, tmp_path: Path, corpuscle: Callable[..., Done]
 ) -> None:
