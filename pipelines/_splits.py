@@ -37,7 +37,7 @@ def split_of(unit: str, fractions: Mapping[str, float], seed: int) -> str:
 
     Examples
     --------
-    >>> split_of("donor:A", {"train": 0.8, "test": 0.2}, 0)
+    >>> split_of("donor:B", {"train": 0.8, "test": 0.2}, 0)
     'train'
     """
     digest = blake3(f"{seed}\0{unit}".encode()).digest(length=8)
