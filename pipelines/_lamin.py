@@ -217,9 +217,17 @@ def insert(model: type[Any], columns: Mapping[str, Any], *, n_rows: int) -> None
         return
     places = ", ".join(["%s"] * len(names))
     table = connection.ops.quote_name(model._meta.db_table)
-    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
+    statement, rows = (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ",
+        list(zip(*values, strict=True)),
+    )
     with connection.cursor() as cursor:
-        cursor.executemany(statement, list(zip(*values, strict=True)))
+        if connection.vendor == "postgresql":  # its executemany sends row after row
+            from psycopg2.extras import execute_values
+
+            execute_values(cursor.cursor, f"{statement}%s", rows, page_size=1000)
+        else:
+            cursor.executemany(f"{statement}({places})", rows)
 
 
 def _default(column: Any) -> Any:

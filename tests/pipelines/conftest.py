@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
+import uuid
 import warnings
 from dataclasses import dataclass
 from importlib import import_module
@@ -134,7 +138,7 @@ def corpuscle(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def _postgres_server() -> Iterator[str]:
     """URL of a real PostgreSQL server, started here, without root rights."""
     folder = Path(tempfile.mkdtemp(prefix="corpuscle-postgres-"))  # pytest's is closed to others
     with warnings.catch_warnings():
@@ -157,6 +161,38 @@ def postgres() -> Iterator[str]:
 
     log = str(server.pgdata / "tests.log")
     control("restart", "-l", log, "-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}")
-    yield f"postgresql://postgres:none@127.0.0.1:{port}/postgres"
+    yield f"postgresql://postgres:none@127.0.0.1:{port}"
     control("stop", "-m", "immediate")
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres(_postgres_server: str) -> str:
+    """URL of an empty database in it."""
+    from psycopg2 import connect
+
+    name = f"test_{uuid.uuid4().hex}"
+    server = connect(f"{_postgres_server}/postgres")
+    server.autocommit = True  # a database cannot be made in a transaction
+    with server.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    server.close()
+    return f"{_postgres_server}/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgres_home(
+    _postgres_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """A workspace with its registry in PostgreSQL, for processes with this environment.
+
+    LaminDB needs most of a minute to make one, so tests share it: each has keys of its own, and
+    the group ``postgres``, by which all run in one process.
+    """
+    folder = tmp_path_factory.mktemp("postgres")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("LAMIN", "CORPUSCLE"))}
+    env = {**clean, "CORPUSCLE_CACHE": str(folder / "cache")}
+    words = ["init", str(folder / "home"), "--db", f"{_postgres_server}/postgres"]
+    main = "from corpuscle.pipelines.cli import main; main()"
+    subprocess.run([sys.executable, "-c", main, *words], env=env, check=True, capture_output=True)
+    return folder / "home", env

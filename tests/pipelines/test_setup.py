@@ -184,12 +184,16 @@ def test_init_on_the_command_line_tells_where_it_is(
 
 
 @pytest.mark.slow
-def test_a_registry_lives_in_postgresql_too(tmp_path: Path, postgres: str) -> None:
+@pytest.mark.xdist_group("postgres")
+def test_a_registry_lives_in_postgresql_too(
+    tmp_path: Path, postgres_home: tuple[Path, dict[str, str]]
+) -> None:
+    home, _ = postgres_home
     code = f"""
 import numpy as np, anndata as ad
 from corpuscle.ontologies import gene_table
-from corpuscle.pipelines import init, ingest, collect, status
-init({str(tmp_path / "w")!r}, db={postgres!r})
+from corpuscle.pipelines import connect, ingest, collect, status
+connect({str(home)!r})
 from django.db import connection
 adata = ad.AnnData(np.arange(1000, dtype=np.float32).reshape(5, 200))
 adata.var_names = gene_table("mouse").index[:200]
