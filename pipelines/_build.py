@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CorpuscleError
 from ..ontologies import tables_in_use
 from ._build_plan import plan_recipe
-from ._building import building
+from ._building import building, end_killed
 from ._collect import collect
 from ._job import Finished, Job, Shared
 from ._memory import current_memory
@@ -104,6 +104,7 @@ def build(
     if planned is not None:
         planned(plan)
     engine, jobs = engine or engine_of(recipe), plan.jobs
+    end_killed(recipe.name)
     made: dict[int, Outcome] = {}
     if jobs:
         name = type(engine).__name__

@@ -59,6 +59,16 @@ def building(recipe: str, recipe_hash: str, engine: str, n_jobs: int) -> Iterato
         end_run(run_id, failed=not is_whole)
 
 
+def end_killed(recipe: str) -> None:
+    """Say of the builds of a recipe whose process is gone that they have failed.
+
+    Called when it is built again: until then, `builds` tells of them.
+    """
+    for build in builds():
+        if build["recipe"] == recipe and build["state"] == "killed":
+            end_run(build["run_id"], failed=True)
+
+
 def builds() -> list[dict[str, Any]]:
     """List the builds that have begun and not ended, the last one first.
 
@@ -73,6 +83,7 @@ def builds() -> list[dict[str, Any]]:
     return [
         {
             **{name: value for name, value in run.params.items() if name != "born"},
+            "run_id": run.id,
             "state": _state(run.params),
             "started": run.started_at.isoformat(timespec="seconds"),
         }
@@ -84,7 +95,9 @@ def _state(params: dict[str, Any]) -> str:
     if params["host"] != platform.node():
         return f"running or killed on {params['host']}"
     try:
-        is_it = psutil.Process(params["pid"]).create_time() == params["born"]
+        process = psutil.Process(params["pid"])
+        is_it = process.create_time() == params["born"]
+        is_it = is_it and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         is_it = False
     return "running" if is_it else "killed"
