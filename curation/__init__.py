@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._again import same_genes, same_labels
 from ._alive import listening, sign_of_life
 from ._categories import constant
 from ._counts import Verdict, check_counts, find_counts
@@ -53,6 +54,8 @@ __all__ = [
     "project_genes",
     "read_decisions",
     "same_answers",
+    "same_genes",
+    "same_labels",
     "sign_of_life",
     "tissue_context",
     "versions",

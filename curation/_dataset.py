@@ -23,7 +23,7 @@ from ._dropped import (
     staying,
 )
 from ._files import atomic_path
-from ._fingerprints import gene_hashes
+from ._fingerprints import comparable, gene_hashes
 from ._flags import dropped_cells, find_flags
 from ._genes import gene_features, map_genes
 from ._labels import curate_labels
@@ -65,6 +65,8 @@ class Curated:
     """By field: the distinct values in obs, sorted; ``unknown`` and ``na`` are no classes."""
     answers: list[dict[str, str]]
     """What the memory said about the labels of the dataset, see `answers`."""
+    comparable: str
+    """Name of the genes by which its cells are compared with others."""
 
     @property
     def terms(self) -> dict[str, list[str]]:
@@ -246,6 +248,7 @@ def curate(
         answers=answers(
             memory or {}, _asked(labels), dataset=dataset, organism=organism.organism.taxon_id
         ),
+        comparable=comparable(genes.var, organism.organism),
     )
 
 

@@ -50,6 +50,17 @@ def gene_hashes(var: pd.DataFrame, organism: Organism) -> npt.NDArray[np.uint64]
     return np.asarray(hashes.to_numpy(dtype=np.uint64))
 
 
+def comparable(var: pd.DataFrame, organism: Organism) -> str:
+    """Name the genes by which cells are compared: fingerprints of other ones say nothing of these.
+
+    Parameters
+    ----------
+    var, organism
+        See `gene_hashes`.
+    """
+    return blake2b(gene_hashes(var, organism).tobytes(), digest_size=16).hexdigest()
+
+
 @cache
 def _comparable(taxon: str, versions: tuple[tuple[str, str], ...]) -> pd.Series[Any]:
     """Hash of each comparable gene; `versions` tells tables of one organism apart."""

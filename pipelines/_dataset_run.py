@@ -78,6 +78,7 @@ def registration(
         "memory": {"version": memory.version, "uid": memory.uid},
         "seconds": {step: round(s, 3) for step, s in seconds.items()},
         "answers": curated.answers,
+        "comparable": curated.comparable,
     }
     return NewRun(
         step=STEP,

@@ -33,8 +33,22 @@ class LabelChange:
     before: str
     """Term id; empty if there was none."""
     after: str
+    before_name: str
+    """Name of the term, which may be all that changed."""
+    after_name: str
     n_cells: int
     """Cells with this label now, or before if it is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneChange:
+    """A gene that came, went, or has another symbol."""
+
+    gene: str
+    """Its id."""
+    before: str
+    """Symbol; empty if it was not there."""
+    after: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,8 @@ class DatasetChange:
     reasons: tuple[Reason, ...]
     """Empty if the same was curated again, or nothing of it was recorded."""
     labels: tuple[LabelChange, ...]
+    gene_changes: tuple[GeneChange, ...]
+    """Looked for where a gene table is among the reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +154,33 @@ def _dataset_change(key: str, old: _Side, new: _Side) -> DatasetChange:
     first, second = old.datasets[key], new.datasets[key]
     runs = first.run, second.run
     reports = [run.params["report"] for run in runs]
+    reasons = tuple(_reasons(runs[0].params, runs[1].params))
+    by_genes = any(reason.what.startswith("genes:") for reason in reasons)
     return DatasetChange(
         dataset=key,
         before=first.version_tag,
         after=second.version_tag,
         cells=(old.cells[key], new.cells[key]),
         genes=(reports[0]["genes"]["genes"], reports[1]["genes"]["genes"]),
-        reasons=tuple(_reasons(runs[0].params, runs[1].params)),
+        reasons=reasons,
         labels=tuple(_label_changes(key, *runs)),
+        gene_changes=tuple(_gene_changes(first, second)) if by_genes else (),
     )
+
+
+def _gene_changes(before: Any, after: Any) -> Iterator[GeneChange]:
+    import h5py
+    from anndata.io import read_elem
+
+    symbols = []
+    for artifact in (before, after):
+        with h5py.File(artifact.path) as file:
+            var = read_elem(file["var"])
+        symbols.append(dict(zip(var.index, var["symbol"].astype(str), strict=True)))
+    for gene in sorted({*symbols[0], *symbols[1]}):
+        names = [of.get(gene, "") for of in symbols]
+        if names[0] != names[1]:
+            yield GeneChange(gene=gene, before=names[0], after=names[1])
 
 
 def _reasons(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Reason]:
@@ -184,12 +218,15 @@ def _label_changes(key: str, before: Any, after: Any) -> Iterator[LabelChange]:
     for about in sorted({*tables[0], *tables[1]}):
         rows = [table.get(about) for table in tables]
         terms = ["" if row is None else row["object_id"] for row in rows]
-        if terms[0] != terms[1] and about[0] != "organism":
+        names = ["" if row is None else row["object_label"] for row in rows]
+        if (terms[0] != terms[1] or names[0] != names[1]) and about[0] != "organism":
             there = rows[1] or rows[0] or {}
             yield LabelChange(
                 field=about[0],
                 label=about[1],
                 before=terms[0],
                 after=terms[1],
+                before_name=names[0],
+                after_name=names[1],
                 n_cells=int(there["n_cells"]),
             )

@@ -15,7 +15,7 @@ from ._show import table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ._diff import CollectionDiff, DatasetChange
+    from ._diff import CollectionDiff, DatasetChange, LabelChange
 
 SHOWN = 20
 """Datasets and labels that people get to see; ``--json`` has all."""
@@ -60,7 +60,7 @@ def _view(found: CollectionDiff) -> RenderableType:
         columns = ("dataset", "versions", "cells", "genes", "why")
         view = table("Changed", columns, rows)
         view.columns[-1].no_wrap = False
-        parts += [view, *_labels(found)]
+        parts += [view, *_labels(found), *_genes(found)]
     parts.append(Text(f"{found.unchanged:,} datasets are the same"))
     return Group(*parts)
 
@@ -86,7 +86,7 @@ def _labels(found: CollectionDiff) -> list[RenderableType]:
             escape(name),
             label.field,
             escape(label.label),
-            f"{label.before or 'none'} -> {label.after or 'none'}",
+            _term(label),
             label.n_cells,
         )
         for name, label in every[:SHOWN]
@@ -95,6 +95,26 @@ def _labels(found: CollectionDiff) -> list[RenderableType]:
     parts: list[RenderableType] = [table("Labels", columns, rows)]
     if len(every) > SHOWN:
         parts.append(Text(f"… and {len(every) - SHOWN:,} labels more, see --json"))
+    return parts
+
+
+def _term(label: LabelChange) -> str:
+    if label.before == label.after:
+        return f"{label.after} {escape(f'{label.before_name} -> {label.after_name}')}"
+    return f"{label.before or 'none'} -> {label.after or 'none'}"
+
+
+def _genes(found: CollectionDiff) -> list[RenderableType]:
+    every = [(change.dataset, gene) for change in found.changed for gene in change.gene_changes]
+    if not every:
+        return []
+    rows = [
+        (escape(name), gene.gene, f"{gene.before or 'none'} -> {gene.after or 'none'}")
+        for name, gene in every[:SHOWN]
+    ]
+    parts: list[RenderableType] = [table("Genes", ("dataset", "gene", "symbol"), rows)]
+    if len(every) > SHOWN:
+        parts.append(Text(f"… and {len(every) - SHOWN:,} genes more, see --json"))
     return parts
 
 

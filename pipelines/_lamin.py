@@ -62,6 +62,11 @@ def connect(folder: str | os.PathLike[str] | None = None) -> Workspace:
     return workspace
 
 
+def connected() -> Workspace:
+    """Give the workspace that this process is connected to."""
+    return _connected[-1]
+
+
 def _use_references() -> None:
     """Let genes mean what the tables of the workspace say."""
     from ._references import use_references

@@ -14,9 +14,10 @@ from ._job import Job, SourceAt
 from ._outcome import Outcome, Status, outcome_of
 from ._registrar import FAILED, register
 from ._seed import ensure_genes
+from ._touched import is_touched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..curation import CurationOptions
     from ._job import Finished
@@ -37,8 +38,11 @@ def plan(
     if dataset.skip:
         reason = {"kind": "skipped", "message": dataset.skip, "details": {}}
         return outcome_of(dataset, "skipped", error=reason)
-    reference = identity(_content(dataset), dataset.key, options)
+    content = _content(dataset)
+    reference = identity(content, dataset.key, options)
     done = _find_done(reference, dataset.key, memory)
+    if done is None:
+        done = _find_untouched(content, dataset.key, options, memory)
     if done is not None:
         return outcome_of(dataset, "unchanged", **done)
     _refuse_other_source(dataset)
@@ -71,13 +75,23 @@ def register_jobs(done: Sequence[tuple[Job, Finished]]) -> list[Outcome]:
     return outcomes
 
 
-def identity(source_hash: str, dataset: str, options: CurationOptions) -> str:
-    """Name the result of a curation: the same inputs and memory give the same bytes."""
+def identity(
+    source_hash: str,
+    dataset: str,
+    options: CurationOptions,
+    *,
+    made_with: Mapping[str, str] | None = None,
+) -> str:
+    """Name the result of a curation: the same inputs and memory give the same bytes.
+
+    `made_with` are the versions of everything else, those of today by default.
+    """
+    made_with = made_with or versions()
     parts = {
         "source": source_hash,
         "dataset": dataset,
         "options": options.to_dict(),
-        "versions": {key: value for key, value in versions().items() if key != "corpuscle"},
+        "versions": {key: value for key, value in made_with.items() if key != "corpuscle"},
     }
     return hash_json(parts)
 
@@ -104,6 +118,37 @@ def _find_done(reference: str, dataset: str, memory: MemoryVersion) -> dict[str,
     made = made_by(run.id, f"{DATASETS}{dataset}.h5ad")
     if made is None or is_outdated(run, dataset, memory):
         return None
+    return _facts(made, run)
+
+
+def _find_untouched(
+    content: str, dataset: str, options: CurationOptions, memory: MemoryVersion
+) -> dict[str, Any] | None:
+    """Find the latest version of a dataset, if it is of the same inputs and would be the same now.
+
+    Ontologies and gene tables are others than when it was made, but not in what they say of it.
+    """
+    import lamindb as ln
+    from django.db.models import Q
+
+    key = f"{DATASETS}{dataset}.h5ad"
+    made = ln.Artifact.objects.filter(key=key, is_latest=True).first()
+    if made is None:
+        return None
+    of_it = Q(output_artifacts=made) | Q(recreated_artifacts=made)
+    run = ln.Run.objects.filter(of_it, reference_type="corpuscle").order_by("id").last()
+    if run is None or "report" not in run.params:
+        return None
+    before = run.params["report"]["versions"]
+    reference = identity(content, dataset, options, made_with=before)
+    if not str(run.reference).startswith(reference):
+        return None
+    if is_outdated(run, dataset, memory) or is_touched(run, dataset, memory):
+        return None
+    return _facts(made, run)
+
+
+def _facts(made: Any, run: Any) -> dict[str, Any]:
     return {"version": made.version_tag, "uid": made.uid, "report": run.params["report"]}
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from corpuscle.pipelines import Workspace
 
 
-MAIN = [sys.executable, "-c", "from corpuscle.pipelines.cli import main; main()"]
+MAIN = [sys.executable, "-P", "-c", "from corpuscle.pipelines.cli import main; main()"]
 REFUSED = {
     "human_oligodendroglioma_nonint_counts",
     "human_pbmc68k_legacy_encoding",
@@ -226,10 +226,10 @@ def test_every_engine_and_database_gives_the_same_collection(
         refused = {d["dataset"] for d in built["datasets"] if d["status"] == "refused"}
         assert refused == REFUSED
         others = {d["status"] for d in built["datasets"] if d["dataset"] not in refused}
-        assert others == {"new", "revised", "skipped"}
+        assert others <= {"new", "revised", "skipped"}
         made[name] = (built["hash"], built["collection"]["hash"], built["collection"]["splits"])
         again = run(home / "cache", "build", recipe, *words, "--home", home, code=1)
-        assert {d["status"] for d in again["datasets"]} == {"unchanged", "skipped", "refused"}
+        assert {d["status"] for d in again["datasets"]} <= {"unchanged", "skipped", "refused"}
         assert again["collection"] == {**built["collection"], "new": False}
     assert len({json.dumps(result, sort_keys=True) for result in made.values()}) == 1, made
 
