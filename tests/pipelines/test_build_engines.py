@@ -67,7 +67,7 @@ def begin(folder: Path, *words: object) -> subprocess.Popen[str]:
 def run(folder: Path, *words: object, code: int = 0) -> Any:
     """Run a command in a process of its own, which ends with this code."""
     process = begin(folder, *words, "--json")
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == code, out + err
     return json.loads(out)
 

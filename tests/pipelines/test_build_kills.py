@@ -108,7 +108,7 @@ def kill_and_go_on(
         process.wait(moment)
     readers = readers_of(process)
     kill(kind, process, cluster)
-    _, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=900)
     assert process.returncode in {1, -9}, err
     psutil.wait_procs(readers, timeout=10)
     assert not any(reader.is_running() for reader in readers)
