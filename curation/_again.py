@@ -111,7 +111,7 @@ def same_genes(
     with h5py.File(curated) as file:
         var = read_elem(file["var"])
     changed = read_sssom(decisions).table
-    changed = changed[changed["field"] == "gene"]
+    changed = changed[changed["field"] == "gene"]  # and those that the file calls by their ids
     own = [
         g
         for g, ids in zip(var.index, var["source_id"], strict=True)
@@ -143,5 +143,7 @@ def same_genes(
 def _plain(var: pd.DataFrame) -> pd.DataFrame:
     """Give genes as texts, whatever the order of the features that became one."""
     plain = var.astype(object).where(var.notna(), "").astype(str)
-    names = plain["source_id"].str.split("|").map(sorted).str.join("|")
-    return plain.assign(source_id=names).rename_axis(index=None, columns=None)[sorted(plain)]
+    names = ["|".join(sorted(text.split("|"))) for text in plain["source_id"]]
+    return plain.assign(source_id=names).rename_axis(index=None, columns=None)[
+        sorted(map(str, plain))
+    ]

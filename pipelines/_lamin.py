@@ -27,6 +27,9 @@ OWNER = "anonymous"
 NAME = "corpuscle"
 """Name of the instance in every workspace; settings live in the workspace, so names never meet."""
 
+PAGE = 1000
+"""Rows that are sent to PostgreSQL at once."""
+
 _connected: list[Workspace] = []
 """The workspace of this process, once there is one."""
 
@@ -222,17 +225,16 @@ def insert(model: type[Any], columns: Mapping[str, Any], *, n_rows: int) -> None
         return
     places = ", ".join(["%s"] * len(names))
     table = connection.ops.quote_name(model._meta.db_table)
-    statement, rows = (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ",
-        list(zip(*values, strict=True)),
-    )
+    statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES "
+    rows = list(zip(*values, strict=True))
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # its executemany sends row after row
-            from psycopg2.extras import execute_values
-
-            execute_values(cursor.cursor, f"{statement}%s", rows, page_size=1000)
-        else:
+        if connection.vendor != "postgresql":
             cursor.executemany(f"{statement}({places})", rows)
+            return
+        for start in range(0, n_rows, PAGE):  # its executemany sends row after row
+            page = rows[start : start + PAGE]
+            several = ", ".join([f"({places})"] * len(page))
+            cursor.execute(f"{statement}{several}", list(itertools.chain.from_iterable(page)))
 
 
 def _default(column: Any) -> Any:

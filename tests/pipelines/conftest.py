@@ -169,7 +169,7 @@ def _postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres(_postgres_server: str) -> str:
     """URL of an empty database in it."""
-    from psycopg2 import connect
+    connect: Any = import_module("psycopg2").connect
 
     name = f"test_{uuid.uuid4().hex}"
     server = connect(f"{_postgres_server}/postgres")
