@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ._rules import QualityRules
     from ._source import SourceFile
 
-PROCESSING_VERSION = "4"
+PROCESSING_VERSION = "5"
 """Raised whenever the same file would be curated differently."""
 
 
