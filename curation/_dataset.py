@@ -13,6 +13,7 @@ from ..ontologies import FIELDS, gene_versions, ontology_versions
 from ._counts import EXACT_FLOAT32, find_counts
 from ._counts_file import keep_rows
 from ._decisions import decision_table
+from ._doublets import doublet_scores
 from ._dropped import (
     account,
     count_dropped,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from ._rules import QualityRules
     from ._source import SourceFile
 
-PROCESSING_VERSION = "4"
+PROCESSING_VERSION = "5"
 """Raised whenever the same file would be curated differently."""
 
 
@@ -195,6 +196,10 @@ def curate(
             )
             quality = {}
             if rules is not None:
+                if rules.doublets:
+                    donors = obs["donor_id"].cat.codes.to_numpy(np.int64)
+                    scores = doublet_scores(temporary, donors, measures["n_counts"].to_numpy())
+                    measures = measures.assign(doublet_score=scores)
                 flagged = find_flags(measures, rules)
                 quality = flagged.summary(rules)
                 poor = dropped_cells(flagged, rules.drop)

@@ -77,6 +77,7 @@ def find_flags(measures: pd.DataFrame, rules: QualityRules) -> Flagged:
     ``high_mito``       mitochondrial share above median + ``n_mads_mito`` MAD, or above
                         ``max_pct_mito``
     ``duplicate``       the `fingerprint` of an earlier cell
+    ``doublet``         doublet score above ``max_doublet_score``; only with ``doublets``
     ==================  ==========================================================================
 
     Medians, and median absolute deviations (MAD, not scaled), are of the cells that are neither
@@ -88,7 +89,7 @@ def find_flags(measures: pd.DataFrame, rules: QualityRules) -> Flagged:
     ----------
     measures
         Columns ``n_genes``, ``n_counts``, ``pct_counts_top20``, ``pct_counts_mito`` and
-        ``fingerprint`` of all cells, as in obs.
+        ``fingerprint`` of all cells, as in obs; ``doublet_score`` where that is looked for.
     rules
         The numbers.
     """
@@ -117,6 +118,9 @@ def find_flags(measures: pd.DataFrame, rules: QualityRules) -> Flagged:
             measures["fingerprint"].duplicated() & (measures["fingerprint"] != TOO_SHALLOW)
         ).to_numpy(),
     }
+    if "doublet_score" in measures:
+        bounds["doublet"] = (-math.inf, rules.max_doublet_score)
+        flags["doublet"] = measures["doublet_score"].to_numpy() > rules.max_doublet_score
     return Flagged(flags=flags, bounds=bounds)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from ._alive import awaited, sign_of_life
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Points = npt.NDArray[np.float32]
@@ -61,20 +63,37 @@ def nearest(points: Points, k: int, *, seed: int) -> Neighbors:
     The index runs in as many threads as OpenMP is told to use, each on blocks of its own:
     faiss does not promise that a block which threads share gives the same in any number of them.
     """
+    with _threads() as pool:
+        index, recall, method = _index(pool, points, k, seed)
+        rows, distances = _search(pool, index, points, np.arange(len(points)), k)
+    return Neighbors(rows=rows, distances=distances, recall=recall, method=method)
+
+
+def nearest_in_blocks(
+    points: Points, k: int, *, n_queries: int, seed: int
+) -> Iterator[npt.NDArray[np.int32]]:
+    """Find the same for the first points only, and give their rows block by block.
+
+    Parameters
+    ----------
+    points, k, seed
+        See `nearest`.
+    n_queries
+        How many points are asked for.
+    """
+    with _threads() as pool:
+        index, _, _ = _index(pool, points, k, seed)
+        queries = np.arange(n_queries)
+        parts = [queries[first : first + BLOCK] for first in range(0, n_queries, BLOCK)]
+        for rows, _ in pool.map(partial(_block, index, points, k), parts):
+            sign_of_life()
+            yield rows
+
+
+def _threads() -> ThreadPoolExecutor:
     import faiss
 
-    n_threads = faiss.omp_get_max_threads()
-    with ThreadPoolExecutor(n_threads, initializer=_alone) as pool:
-        exact = faiss.IndexFlatL2(points.shape[1])
-        if len(points) <= EXACT_CELLS:
-            exact.add(points)
-            rows, distances = _search(pool, exact, points, np.arange(len(points)), k)
-            return Neighbors(rows=rows, distances=distances, recall=1, method="exact")
-        index = awaited(pool.submit(_inverted_lists, points, seed))
-        recall = _raise_recall(pool, index, points, k, seed)
-        rows, distances = _search(pool, index, points, np.arange(len(points)), k)
-    method = f"IVF, {index.nprobe} of {index.nlist} lists"
-    return Neighbors(rows=rows, distances=distances, recall=recall, method=method)
+    return ThreadPoolExecutor(faiss.omp_get_max_threads(), initializer=_alone)
 
 
 def _alone() -> None:
@@ -82,6 +101,19 @@ def _alone() -> None:
     import faiss
 
     faiss.omp_set_num_threads(1)
+
+
+def _index(pool: ThreadPoolExecutor, points: Points, k: int, seed: int) -> tuple[Any, float, str]:
+    """Give an index with its recall and its name."""
+    import faiss
+
+    if len(points) <= EXACT_CELLS:
+        exact = faiss.IndexFlatL2(points.shape[1])
+        exact.add(points)
+        return exact, 1, "exact"
+    index = awaited(pool.submit(_inverted_lists, points, seed))
+    recall = _raise_recall(pool, index, points, k, seed)
+    return index, recall, f"IVF, {index.nprobe} of {index.nlist} lists"
 
 
 def _inverted_lists(points: Points, seed: int) -> Any:

@@ -89,8 +89,10 @@ def with_quality(obs: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
 
 def not_primary(obs: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Tell which cells say that they are not primary data. Shape ``(n_cells,)``."""
+    import pandas as pd
+
     stated, _ = _truth(obs, "is_primary_data")
-    return np.asarray(~stated.fillna(value=True), dtype=np.bool_)
+    return np.asarray(~pd.array(stated, dtype="boolean").fillna(value=True), dtype=np.bool_)
 
 
 def storable(values: pd.Series[Any]) -> Any:
@@ -127,7 +129,7 @@ def _stated(obs: pd.DataFrame, name: str) -> pd.Categorical:
 def _truth(obs: pd.DataFrame, name: str) -> tuple[Any, bool]:
     """Read a column of truth values, and tell whether every text in it was one.
 
-    What is not given is missing, not assumed.
+    What is not given is missing, not assumed: then the column is nullable.
     """
     import pandas as pd
 
@@ -135,8 +137,8 @@ def _truth(obs: pd.DataFrame, name: str) -> tuple[Any, bool]:
         return pd.array([pd.NA] * len(obs), dtype="boolean"), True
     labels = text_categories(obs[name])
     values = [TRUTH.get(str(text).strip().lower()) for text in labels.categories]
-    every = np.asarray([*values, None], dtype=object)[labels.codes]
-    return pd.array(every, dtype="boolean"), None not in values
+    every = pd.array(np.asarray([*values, None], dtype=object)[labels.codes], dtype="boolean")
+    return every if every.isna().any() else every.to_numpy(np.bool_), None not in values
 
 
 def _author_name(name: str, taken: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ the result does not depend on chunks, threads, or the instructions of the proces
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ._alive import sign_of_life
 from ._matrix import row_bounds, stored_sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -78,28 +79,47 @@ def principal_scores(group: Any, *, n_components: int) -> tuple[npt.NDArray[np.f
     """
     n_cells, n_genes = (int(n) for n in group.attrs["shape"])
     sums, squares, n_filled = np.zeros(n_genes), np.zeros(n_genes), 0
-    for block in _blocks(group, np.arange(n_genes)):
+    for block in read_blocks(group, np.arange(n_genes)):
         sums += np.bincount(block.column, block.value, n_genes)
         squares += np.bincount(block.column, block.value**2, n_genes)
         n_filled += int(block.filled.sum())
-    variance = squares - sums**2 / max(n_filled, 1)
-    chosen = np.sort(np.argsort(-variance, kind="stable")[:N_GENES])
-    sums, n = sums[chosen], len(chosen)
-    products = np.zeros((n, n))
-    for block in _blocks(group, chosen):
+    chosen = most_variable(squares - sums**2 / max(n_filled, 1))
+    shape = n_cells, len(chosen)
+    return scores_of(partial(read_blocks, group, chosen), shape, n_components), len(chosen)
+
+
+def most_variable(variance: Floats) -> npt.NDArray[np.int64]:
+    """Choose the `N_GENES` genes of the largest variance; give their places in order."""
+    return np.sort(np.argsort(-variance, kind="stable")[:N_GENES])
+
+
+def scores_of(
+    blocks: Callable[[], Iterator[Block]], shape: tuple[int, int], n_components: int
+) -> npt.NDArray[np.float32]:
+    """Project cells on the principal components of what is read, twice, in blocks.
+
+    Returns
+    -------
+    See `principal_scores`.
+    """
+    n_cells, n = shape
+    sums, products, n_filled = np.zeros(n), np.zeros((n, n)), 0
+    for block in blocks():
         values = block.dense(n)
+        sums += np.bincount(block.column, block.value, n)
         products += values.T @ values
+        n_filled += int(block.filled.sum())
     products -= np.multiply.outer(sums, sums) / max(n_filled, 1)
     loadings = _loadings(products, n_components)
     middle = np.rint(sums @ loadings / max(n_filled, 1))
     scores = np.zeros((n_cells, loadings.shape[1]), dtype=np.float32)
-    for block in _blocks(group, chosen):
+    for block in blocks():
         projected = (block.dense(n) @ loadings - middle)[block.filled]
         scores[block.start + np.flatnonzero(block.filled)] = np.rint(projected / LOADING_STEPS)
-    return scores, n
+    return scores
 
 
-def _blocks(group: Any, genes: npt.NDArray[np.int64]) -> Iterator[Block]:
+def read_blocks(group: Any, genes: npt.NDArray[np.int64]) -> Iterator[Block]:
     """Read and normalise all cells; of their values, give those of some genes."""
     shape = (int(group.attrs["shape"][0]), int(group.attrs["shape"][1]))
     column = np.full(shape[1], -1, dtype=np.int64)

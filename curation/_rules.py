@@ -17,6 +17,7 @@ FLAGS = (
     "outlier_top20",
     "high_mito",
     "duplicate",
+    "doublet",
 )
 """What may be wrong with a cell, in the order in which rules drop; see `find_flags`."""
 
@@ -35,6 +36,10 @@ class QualityRules:
     """Likewise for the mitochondrial share, upwards only."""
     max_pct_mito: float = 8
     """Per cent of mitochondrial counts above which a cell is flagged whatever its dataset."""
+    doublets: bool = False
+    """Whether cells are scored by how much they look like two in one droplet."""
+    max_doublet_score: float = 0.15
+    """A cell with a higher score is flagged ``doublet``, see `doublet_scores`."""
     drop: tuple[str, ...] = ()
     """Flags whose cells go; all others stay with their flags."""
     primary_only: bool = False
@@ -52,12 +57,16 @@ class QualityRules:
         Raises
         ------
         InputError
-            If `drop` names what is no flag, or a number is negative or not finite.
+            If `drop` names what is no flag, or doublets that are not looked for, or a number is
+            negative or not finite.
         """
         strange = [flag for flag in self.drop if flag not in FLAGS]
         if strange:
             msg = f"drop names {', '.join(map(repr, strange))}. Flags are {', '.join(FLAGS)}."
             raise InputError(msg, {"drop": strange})
+        if "doublet" in self.drop and not self.doublets:
+            msg = "drop names 'doublet', which needs doublets: true. Add it, or leave the flag out."
+            raise InputError(msg, {"drop": ["doublet"]})
         numbers = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "drop"}
         for name, value in numbers.items():
             most = 1 if name == "max_dropped_share" else math.inf

@@ -99,7 +99,10 @@ def write_tables(
     uns: Mapping[str, str],
     source: Path,
 ) -> None:
-    """Write everything else into a file that has X; `source` is for messages.
+    """Write everything else into a file that has X.
+
+    Of `uns`, what the source says of itself, the organism gives way to the one that was decided.
+    `source` is for messages.
 
     Raises
     ------
@@ -115,11 +118,16 @@ def write_tables(
         "source_hash": report.source_hash,
         "versions": report.versions,
     }
+    told = dict(uns)
+    if (schema := told.pop("schema_version", None)) is not None:
+        own["source_schema_version"] = schema  # of this file it would be false
+    told["organism_ontology_term_id"] = report.organism["taxon_id"]
+    told["organism"] = report.organism["name"]
     with h5py.File(path, "r+") as file:
         try:
             write_elem(file, "obs", obs)
             write_elem(file, "var", var)
-            write_elem(file, "uns", {**uns, "corpuscle": own})
+            write_elem(file, "uns", {**told, "corpuscle": own})
         except (TypeError, ValueError, KeyError) as error:
             where = " ".join(getattr(error, "__notes__", []))
             msg = (

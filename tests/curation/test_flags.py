@@ -226,7 +226,7 @@ def test_the_summary_counts_flags_and_gives_bounds_in_the_units_of_obs() -> None
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"drop": ("doublet", "empty")}, "drop names 'doublet'. Flags are empty, few_genes, "),
+        ({"drop": ("twins", "empty")}, "drop names 'twins'. Flags are empty, few_genes, "),
         ({"n_mads": -1}, "n_mads is -1, and not a finite number from 0 on. Correct the rule."),
         ({"max_pct_mito": math.nan}, "max_pct_mito is nan, and not"),
         ({"n_mads_mito": math.inf}, "n_mads_mito is inf, and not"),

@@ -95,6 +95,11 @@ def test_primary_data_is_read_and_never_assumed(column: Any, expected: list[bool
     assert values(curated({"is_primary_data": column})["is_primary_data"]) == expected
 
 
+def test_primary_data_that_every_cell_states_is_plain() -> None:
+    kinds = [curated({"is_primary_data": c})["is_primary_data"].dtype for c in ([True], [None])]
+    assert list(map(str, kinds)) == ["bool", "boolean"]
+
+
 def test_primary_data_that_is_not_understood_is_kept_in_the_authors_words() -> None:
     obs = curated({"is_primary_data": ["yes", "no"]})
     assert values(obs["author_is_primary_data"]) == ["yes", "no"]
