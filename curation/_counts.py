@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import CountsError
+from ._threads import ahead
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from scipy.sparse import csr_matrix
 
     from ._matrix import Matrix
@@ -51,11 +53,13 @@ def check_counts(matrix: Matrix) -> Verdict:
     largest, reason = 0.0, ""
     if matrix.dtype.kind not in "biuf":
         reason = f"values of type {matrix.dtype} are no counts"
-    for start, rows in () if reason else matrix.chunks():
-        reason = _first_offence(rows, start, matrix)
-        if reason:
+    for start, rows in () if reason else ahead(matrix.chunks()):
+        limit = EXACT_LIMITS.get(matrix.dtype.str[1:], EXACT_FLOAT64)
+        at, of_rows = _check(rows.data, limit)
+        if at >= 0:
+            reason = _offence(rows, start, matrix, at)
             break
-        largest = max(largest, float(rows.data.max(initial=0)))
+        largest = max(largest, of_rows)
     if not reason and largest <= 1:
         reason = f"no value is above 1 (largest: {largest:g}): presence, not counts"
     return Verdict(
@@ -66,16 +70,19 @@ def check_counts(matrix: Matrix) -> Verdict:
     )
 
 
-def _first_offence(rows: csr_matrix, start: int, matrix: Matrix) -> str:
-    values = rows.data
-    limit = EXACT_LIMITS.get(matrix.dtype.str[1:], EXACT_FLOAT64)
-    with np.errstate(invalid="ignore"):
-        bad = ~((values >= 0) & (values < limit))
-        if values.dtype.kind == "f":
-            bad |= np.floor(values) != values
-    if not bad.any():
-        return ""
-    at = int(np.argmax(bad))
+def _check(values: npt.NDArray[Any], limit: float) -> tuple[int, float]:
+    """Find the first value that is no count, or -1; and the largest of those before it."""
+    from ._kernels import first_offence
+
+    if values.dtype.kind == "f":
+        at, largest = first_offence(values, limit)
+        return int(at), float(largest)
+    bad = ~((values >= 0) & (values < limit))
+    return (int(np.argmax(bad)) if bad.any() else -1), float(values.max(initial=0))
+
+
+def _offence(rows: csr_matrix, start: int, matrix: Matrix, at: int) -> str:
+    values, limit = rows.data, EXACT_LIMITS.get(matrix.dtype.str[1:], EXACT_FLOAT64)
     row = int(np.searchsorted(rows.indptr, at, side="right")) - 1
     value, feature = values[at], matrix.var.index[rows.indices[at]]
     what = (

@@ -21,8 +21,6 @@ MIN_GENES = 25
 """Comparable genes with a count that make a cell one of its kind; docs/design/0010 has figures."""
 TOO_SHALLOW = 0
 """Fingerprint of cells with less."""
-BLOCK_VALUES = 1_000_000
-"""Values hashed at a time: five temporary arrays of 8 MB."""
 
 
 def gene_hashes(var: pd.DataFrame, organism: Organism) -> npt.NDArray[np.uint64]:
@@ -90,7 +88,7 @@ def fingerprints(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArra
     Parameters
     ----------
     rows
-        Counts without stored zeros. Shape ``(n, n_genes)``.
+        Counts as float32 or float64, without stored zeros. Shape ``(n, n_genes)``.
     hashes
         Of the genes, see `gene_hashes`. Shape ``(n_genes,)``.
 
@@ -98,37 +96,8 @@ def fingerprints(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArra
     -------
     `TOO_SHALLOW` for cells with counts in less than `MIN_GENES` comparable genes. Shape ``(n,)``.
     """
-    n = rows.shape[0]
-    result = np.empty(n, dtype=np.uint64)
-    start = 0
-    while start < n:
-        fit = np.searchsorted(rows.indptr, rows.indptr[start] + BLOCK_VALUES, side="right") - 1
-        stop = min(max(int(fit), start + 1), n)
-        span = slice(rows.indptr[start], rows.indptr[stop])
-        of_gene = hashes[rows.indices[span]]
-        counted = of_gene != 0
-        mixed = np.where(counted, _mix(of_gene, rows.data[span].astype(np.uint64)), np.uint64(0))
-        bounds = rows.indptr[start : stop + 1] - span.start
-        n_genes = _sums(counted.astype(np.uint64), bounds)
-        sums = np.maximum(_sums(mixed, bounds), 1)
-        result[start:stop] = np.where(n_genes < MIN_GENES, np.uint64(TOO_SHALLOW), sums)
-        start = stop
-    return result
+    from ._kernels import hashed_sums
 
-
-def _mix(hashes: npt.NDArray[np.uint64], counts: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Scramble all bits of a gene with its count: the end of splitmix64."""
-    x: npt.NDArray[np.uint64] = hashes + counts * np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return x
-
-
-def _sums(
-    values: npt.NDArray[np.uint64], bounds: npt.NDArray[np.integer]
-) -> npt.NDArray[np.uint64]:
-    """Sum each row modulo 2**64; also rows without values."""
-    running = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(values, dtype=np.uint64)])
-    sums: npt.NDArray[np.uint64] = running[bounds[1:]] - running[bounds[:-1]]
-    return sums
+    n_genes, sums = hashed_sums(rows.indptr, rows.indices, rows.data, hashes)
+    few = n_genes < MIN_GENES
+    return np.where(few, np.uint64(TOO_SHALLOW), np.maximum(sums, np.uint64(1)))

@@ -60,7 +60,16 @@ class GeneMap:
         """
         from scipy import sparse
 
+        from ._kernels import moved
+
         target = self.features["target"].to_numpy()
+        if self.max_per_gene <= 1 and rows.data.dtype.kind == "f":
+            indptr, indices, data = moved(
+                rows.indptr, rows.indices, rows.data, target.astype(np.int64)
+            )
+            mapped = sparse.csr_matrix((data, indices, indptr), (rows.shape[0], len(self.var)))
+            mapped.sort_indices()
+            return mapped
         source = np.flatnonzero(target >= 0)
         shape = (len(target), len(self.var))
         ones = np.ones(len(source), dtype=rows.dtype)

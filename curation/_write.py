@@ -11,6 +11,7 @@ from ..errors import SchemaError
 from ._counts_file import new_counts
 from ._fingerprints import fingerprints
 from ._quality import cell_quality
+from ._threads import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,17 +71,23 @@ def write_counts(
     """
     import pandas as pd
 
-    parts = []
+    from ._kernels import marked_sums
+
+    parts, every_feature = [], np.ones((matrix.shape[1], 1), dtype=np.bool_)
     with new_counts(path, (len(kept), len(genes.var)), dtype) as counts:
-        for start, rows in matrix.chunks():
+        for start, rows in ahead(matrix.chunks()):
             inside = kept[(kept >= start) & (kept < start + rows.shape[0])] - start
-            chosen = rows[inside].astype(np.float64)
+            chosen = rows if len(inside) == rows.shape[0] else rows[inside]
+            if chosen.dtype != np.float32 or genes.max_per_gene > 1:
+                chosen = chosen.astype(np.float64)
             mapped = genes.apply(chosen)
             quality = cell_quality(mapped, genes.var, top_genes=top_genes)
             parts.append(
                 quality.assign(
                     fingerprint=fingerprints(mapped, hashes),
-                    counts_in=chosen @ np.ones(chosen.shape[1]),
+                    counts_in=marked_sums(
+                        chosen.indptr, chosen.indices, chosen.data, every_feature
+                    )[:, 0],
                 )
             )
             counts.append(mapped)

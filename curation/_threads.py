@@ -1,0 +1,32 @@
+"""Threads of one curation. No result depends on how many there are."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+T = TypeVar("T")
+VARIABLE = "OMP_NUM_THREADS"
+"""Environment variable with the number of threads, which faiss and BLAS obey as well."""
+
+
+def n_threads() -> int:
+    """Threads that this process may keep busy: what OpenMP is told, else the cores there are."""
+    told = os.environ.get(VARIABLE, "")
+    return int(told) if told.isdecimal() and int(told) else len(os.sched_getaffinity(0))
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """Make each item in another thread while the one before is used."""
+    made = iter(items)
+    context, end = copy_context(), object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(context.run, next, made, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(context.run, next, made, end)
+            yield item  # type: ignore[misc]  # it is not the end
