@@ -15,7 +15,17 @@ from numba.extending import intrinsic
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["bytes_at", "compiled", "load8", "load16", "load32", "load64", "running_sum"]
+__all__ = [
+    "bytes_at",
+    "compiled",
+    "load8",
+    "load16",
+    "load32",
+    "load64",
+    "ones",
+    "running_sum",
+    "trailing_zeros",
+]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -95,3 +105,27 @@ def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Count the zeros below the lowest one of a u64 that is not 0."""
+    del typingctx, word
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typingctx: Any, word: Any) -> Any:
+    """Count the ones of a u64."""
+    del typingctx, word
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), build
