@@ -39,7 +39,7 @@ ALIGNMENT, TAIL_BYTES = 64, 24
 JSON = "json"
 """`Section.dtype` of what is a JSON list."""
 DTYPES = frozenset(
-    {"|b1", "|i1", "|u1", *(f"<{kind}" for kind in "i2 u2 i4 u4 i8 u8 f2 f4 f8".split())}
+    ["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"]
 )
 """What arrays may be."""
 Codec = Literal["plain", "zstd"]

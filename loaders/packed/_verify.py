@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ._shard import Shard
 
-__all__ = ["verify_shard"]
+__all__ = ["blocks_of", "unpack_block", "verify_shard"]
 
 
 def verify_shard(shard: Shard) -> npt.NDArray[np.uint64]:
@@ -48,7 +48,7 @@ def verify_shard(shard: Shard) -> npt.NDArray[np.uint64]:
     scratch = np.empty(SCRATCH, dtype=np.uint16)
     ids = np.empty(footer.max_values, dtype=np.int32)
     values = np.empty(footer.max_values, dtype=np.float64)
-    for start, stored, ends in _blocks_of(shard, rows, offsets):
+    for start, stored, ends in blocks_of(shard):
         stop = start + len(ends) - 1
         wrong = marks_of_rows(
             stored.ctypes.data,
@@ -65,10 +65,11 @@ def verify_shard(shard: Shard) -> npt.NDArray[np.uint64]:
     return marks
 
 
-def _blocks_of(
-    shard: Shard, rows: npt.NDArray[np.uint8], offsets: npt.NDArray[np.uint64]
+def blocks_of(
+    shard: Shard,
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.uint64]]]:
     """Give rows: number of the first one, their bytes, and where each begins and the last ends."""
+    rows, offsets = shard.section("rows"), shard.section("offsets")
     if shard.footer.codec == "plain":
         yield 0, rows, offsets
         return

@@ -124,7 +124,7 @@ def pack_shard(
 
     options = options or PackOptions()
     n_cells = ref.n_cells - first if n_cells is None else n_cells
-    if not (n_cells >= 1 and 0 <= first and first + n_cells <= ref.n_cells):
+    if not (n_cells >= 1 and first >= 0 and first + n_cells <= ref.n_cells):
         msg = (
             f"Cells {first:,} to {first + n_cells:,} are none of the {ref.n_cells:,} of {ref.uid}."
         )
