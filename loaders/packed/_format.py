@@ -7,8 +7,6 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-import numpy as np
-
 from ...errors import IntegrityError, SchemaError
 
 if TYPE_CHECKING:
@@ -38,11 +36,33 @@ MANIFEST, SHARDS = "manifest.json", "shards"
 ALIGNMENT, TAIL_BYTES = 64, 24
 JSON = "json"
 """`Section.dtype` of what is a JSON list."""
-DTYPES = frozenset(
-    ["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"]
-)
-"""What arrays may be."""
+DTYPES = {
+    f"{order}{kind}{size}": size
+    for order, kind, sizes in [
+        ("|", "b", [1]),
+        ("|", "i", [1]),
+        ("|", "u", [1]),
+        ("<", "i", [2, 4, 8]),
+        ("<", "u", [2, 4, 8]),
+        ("<", "f", [2, 4, 8]),
+    ]
+    for size in sizes
+}
+"""What arrays may be, and the bytes of a value."""
+KINDS = {
+    "rows": ("|u1",),
+    "offsets": ("<u8",),
+    "checks": ("<u8",),
+    "n_values": ("<u2", "<u4"),
+    "genes": (JSON,),
+    "rows_of_file": ("<u4",),
+}
+"""What certain sections must be."""
 Codec = Literal["plain", "zstd"]
+SIZES = frozenset(
+    ["block_rows", "first", "length", "max_count", "max_values", "n_bytes", "n_cells", "n_values"]
+)
+"""Keys whose values are whole numbers."""
 AGAIN = "Fetch the file again, or run `corpuscle pack` again, which writes only what is missing."
 
 
@@ -79,18 +99,18 @@ class _Record:
         SchemaError
             If a key is missing, one too many, or its value cannot be.
         """
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        names = cls.__dataclass_fields__.keys()  # type: ignore[attr-defined]
         problem, key = "is no object", where
         if isinstance(given, dict):
-            differ = sorted(given.keys() ^ set(names))
-            if not differ:
+            if given.keys() == names:
                 made = cls(**given)
-                bad = [name for name in names if not made._fits(name, given[name])]
+                bad = [name for name, value in given.items() if not made._fits(name, value)]
                 if not bad:
                     return made
                 key = f"{where}.{bad[0]}".lstrip(".")
                 problem = f"cannot be {str(given[bad[0]])[:80]!r}"
             else:
+                differ = sorted(given.keys() ^ names)
                 key = f"{where}.{differ[0]}".lstrip(".")
                 problem = "is not known" if differ[0] in given else "is missing"
         msg = f"{path}: {key or 'the content'} {problem} in format {VERSION} of packed corpora. {AGAIN}"
@@ -98,7 +118,7 @@ class _Record:
 
     def _fits(self, name: str, value: Any) -> bool:
         """Tell whether a field may have a value."""
-        if name.startswith(("n_", "max_")) or name in ("first", "offset", "length", "block_rows"):
+        if name in SIZES:
             return _is_size(value) or (name == "max_count" and value is None)
         if name == "codec":
             return value in get_args(Codec)
@@ -138,10 +158,7 @@ class Section(_Record):
             object.__setattr__(self, "shape", tuple(value))
             if self.dtype == JSON:
                 return len(value) == 1
-            return (
-                self.dtype in DTYPES
-                and math.prod(value) * np.dtype(self.dtype).itemsize == self.length
-            )
+            return math.prod(value) * DTYPES.get(self.dtype, -1) == self.length
         if name == "offset":
             return _is_size(value) and value % ALIGNMENT == 0
         if name == "categories":
@@ -205,8 +222,8 @@ class Footer(_Record):
             if section.offset + section.length > end or section.shape != shape:
                 msg = f"{path}: section {name} is not where or as long as it must be. {AGAIN}"
                 raise SchemaError(msg, {"file": str(path), "section": name})
-        for name in ("rows", "offsets", "checks", "n_values", "genes"):
-            if name not in sections:
+        for name in KINDS:
+            if name not in sections and name != "rows_of_file":
                 msg = f"{path}: there is no section {name}. {AGAIN}"
                 raise SchemaError(msg, {"file": str(path), "section": name})
         return footer
@@ -222,15 +239,7 @@ class Footer(_Record):
         """Shape that a section must have; None if it cannot be."""
         if section.categories is not None and section.categories not in self.sections:
             return None
-        kinds = {
-            "rows": ("|u1",),
-            "offsets": ("<u8",),
-            "checks": ("<u8",),
-            "n_values": ("<u2", "<u4"),
-            "genes": (JSON,),
-            "rows_of_file": ("<u4",),
-        }
-        if section.dtype not in kinds.get(name, (section.dtype,)):
+        if section.dtype not in KINDS.get(name, (section.dtype,)):
             return None
         if section.dtype == JSON or name == "rows":
             return section.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -175,7 +175,7 @@ class Source:
         for name in self._chosen("obsm", wanted, OBSM):
             stored = self._store["obsm"][name]
             if not hasattr(stored, "shape") or len(stored.shape) != 2:
-                raise self._refusal("obsm", name, "is no array of numbers")
+                self._refuse("obsm", name, "is no array of numbers")
             values = self._of_cells(stored)
             yield name, self._places(values) if name == NEIGHBORS else values
 
@@ -204,7 +204,7 @@ class Source:
             if values.dtype.kind in "biuf":
                 return Column(values=values)
             if values.dtype.kind not in "OSTU":
-                raise self._refusal("obs", name, "is neither numbers nor text")
+                self._refuse("obs", name, "is neither numbers nor text")
             return _categorical(np.array([_text(v) for v in values.tolist()], dtype=object))
         if "codes" in stored:
             codes = self._of_cells(stored["codes"]).astype(np.int64)
@@ -215,7 +215,7 @@ class Source:
         if "mask" in stored:
             missing = self._of_cells(stored["mask"]).astype(np.bool_)
             return _categorical(self._of_cells(stored["values"]), missing)
-        raise self._refusal("obs", name, "is of an unknown kind")
+        self._refuse("obs", name, "is of an unknown kind")
 
     def _places(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Places among the cells that are kept, of rows of the file."""
@@ -225,12 +225,12 @@ class Source:
         nearest = self._excluded[np.minimum(before, len(self._excluded) - 1)]
         return np.where((rows < 0) | (nearest == rows), -1, rows - before).astype(np.int32)
 
-    def _refusal(self, group: str, name: str, problem: str) -> SchemaError:
+    def _refuse(self, group: str, name: str, problem: str) -> NoReturn:
         msg = (
             f"{group}/{name} of dataset {self.ref.uid} ({self.ref.path}) {problem}, and cannot be packed. "
             "Leave it out."
         )
-        return SchemaError(msg, {"dataset": self.ref.uid, "field": f"{group}/{name}"})
+        raise SchemaError(msg, {"dataset": self.ref.uid, "field": f"{group}/{name}"})
 
 
 def _categorical(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> Column:
