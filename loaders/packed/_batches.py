@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._compiled import bytes_at, compiled, load16, load32, load64
+from ._compiled import compiled, load16, load32, load64
 from ._row import ADDRESS, CHECK, GENES, HASH, LENGTH, N_VALUES, ROW_DAMAGED, read_row
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "fill_dense",
     "fill_rows",
     "find_cells",
+    "find_in_blocks",
     "find_rows",
     "mark_seen",
 ]
@@ -148,3 +149,40 @@ def fill_dense(
         for k in range(m):
             row[np.uint64(ids[k])] = values[k]
     return 0, 0
+
+
+@compiled
+def find_in_blocks(
+    shards: Any, places: Any, table: Any, which: Any, inner: Any, blocks: Any, rows: Any
+) -> int:
+    """Find rows in blocks that are in memory; -1, or the first row whose block is damaged.
+
+    Parameters
+    ----------
+    shards, places, table
+        Where the rows are, and facts of the shards.
+    which, inner
+        Number of each row's block among `blocks`, and of the row in it.
+    blocks
+        Address and length of each block, and how many rows it has: 0 for one that is a row.
+    rows
+        Facts of the rows, written here.
+    """
+    for i in range(len(which)):
+        address, length, n = blocks[which[i]]
+        if n:
+            head = 4 * (n + 1)
+            if head > length:
+                return i
+            start = load32(address + 4 * inner[i])
+            end = load32(address + 4 * inner[i] + 4)
+            if start > end or head + end > length:
+                return i
+            address, length = address + head + start, end - start
+        facts = table[shards[i]]
+        at = facts[COUNTS] + facts[COUNT_BYTES] * places[i]
+        row = rows[i]
+        row[ADDRESS], row[LENGTH], row[GENES] = address, length, facts[GENE_LIST]
+        row[N_VALUES] = load16(at) if facts[COUNT_BYTES] == 2 else load32(at)
+        row[HASH], row[CHECK] = 0, 0
+    return -1

@@ -1,85 +1,168 @@
-"""Hashes of blocks, and a number for each row by which two forms of it are compared."""
+"""Rows that do not lie in memory as they are: compressed, or far away."""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._compiled import compiled
-from ._decode import SCRATCH, decode_row
-from ._xxh64 import xxh64_at
+from ...errors import IntegrityError
 
-__all__ = ["SCRATCH", "hash_blocks", "marks_of_csr", "marks_of_rows", "wrong_block"]
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
-_U64 = np.uint64
+    import numpy.typing as npt
 
+    from .._form import Check
+    from ._shard import Shard
 
-@compiled
-def hash_blocks(address: int, offsets: Any, hashes: Any) -> None:
-    """Hash the bytes between offsets, each part by itself."""
-    for i in range(len(hashes)):
-        start = np.int64(offsets[i])
-        hashes[i] = xxh64_at(address + start, np.int64(offsets[i + 1]) - start)
+__all__ = ["BlockCache", "BlockRows", "damaged"]
 
-
-@compiled
-def wrong_block(address: int, length: int, offsets: Any, hashes: Any) -> int:
-    """Find the first block that is not where it can be, or has another hash; -1 if there is none."""
-    last = _U64(0)
-    for i in range(len(hashes)):
-        start, end = offsets[i], offsets[i + 1]
-        if start != last or end < start or end > _U64(length):
-            return i
-        if xxh64_at(address + np.int64(start), np.int64(end - start)) != hashes[i]:
-            return i
-        last = end
-    return -1 if last == _U64(length) else len(hashes) - 1
+CACHE_BYTES = 64 * 2**20
+_MAX_GAP = 64 * 2**10
+_MAX_RANGE = 8 * 2**20
 
 
-@compiled
-def _mixed(gene: Any, bits: Any) -> Any:
-    x = (gene ^ bits) * _U64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> _U64(31))) * _U64(0xBF58476D1CE4E5B9)
-    x = (x ^ gene) * _U64(0x94D049BB133111EB)
-    return x ^ (x >> _U64(29))
+def damaged(shard: Shard, block: int, *, what: str) -> IntegrityError:
+    """Make the error for a block that is not what it should be."""
+    msg = (
+        f"Block {block:,} of {shard.path} {what}. Fetch or pack this shard again; `PackedCorpus.verify` "
+        "finds all that is damaged."
+    )
+    return IntegrityError(msg, {"shard": str(shard.path), "block": block})
 
 
-@compiled
-def marks_of_csr(indptr: Any, indices: Any, data: Any, genes: Any, marks: Any) -> None:
-    """Give each row a number that depends on every gene and value, and not on their order."""
-    single = np.empty(1, np.float64)
-    for row in range(len(indptr) - 1):
-        total = _U64(0)
-        for i in range(indptr[row], indptr[row + 1]):
-            single[0] = data[i]
-            total += _mixed(genes[indices[i]], single.view(np.uint64)[0])
-        marks[row] = total
+class BlockCache:
+    """Blocks kept in memory up to a number of bytes; the one used longest ago goes first."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._free = max_bytes
+        self._held: OrderedDict[Hashable, npt.NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> npt.NDArray[np.uint8] | None:
+        """Give a block if it is held."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def put(self, key: Hashable, block: npt.NDArray[np.uint8]) -> None:
+        """Hold a block."""
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = block
+                self._free -= block.nbytes
+            while self._free < 0 and self._held:
+                self._free += self._held.popitem(last=False)[1].nbytes
 
 
-@compiled
-def marks_of_rows(
-    address: int,
-    offsets: Any,
-    n_values: Any,
-    genes: Any,
-    scratch: Any,
-    ids: Any,
-    values: Any,
-    marks: Any,
-) -> int:
-    """Give packed rows the same numbers; -1, or the first row that cannot be decoded."""
-    bits = values.view(np.uint64)
-    for row in range(len(marks)):
-        start, n = np.int64(offsets[row]), np.int64(n_values[row])
-        length = np.int64(offsets[row + 1]) - start
-        if n > len(ids):
-            return row
-        failed, _ = decode_row(address + start, length, n, len(genes), scratch, ids[:n], values[:n])
-        if failed:
-            return row
-        total = _U64(0)
-        for k in range(n):
-            total += _mixed(genes[ids[k]], bits[k])
-        marks[row] = total
-    return -1
+class BlockRows:
+    """Finds rows in blocks, which it reads once for all rows of a batch, and keeps for the next.
+
+    Parameters
+    ----------
+    shards
+        All of the corpus.
+    check
+        When blocks are compared with their hash: when they are read, or never.
+    cache_bytes
+        Memory for blocks.
+    """
+
+    def __init__(
+        self, shards: list[Shard], check: Check, *, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self._shards = shards
+        self._check = check != "never"
+        self._cache = BlockCache(cache_bytes)
+        self._block_rows = np.array([shard.block_rows for shard in shards], dtype=np.int64)
+        self._local = threading.local()
+
+    def find(
+        self,
+        shards: npt.NDArray[np.int64],
+        places: npt.NDArray[np.int64],
+        table: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+    ) -> list[npt.NDArray[np.uint8]]:
+        """Write the facts of rows into `rows`; keep what is returned while these are used.
+
+        Raises
+        ------
+        IntegrityError
+            If a block differs from its hash, or is not as the format says.
+        TransferError
+            If it cannot be fetched.
+        """
+        from ._batches import find_in_blocks
+
+        in_shard, inner = np.divmod(places, self._block_rows[shards])
+        keys = np.stack([shards, in_shard], axis=1)
+        wanted, which = np.unique(keys, axis=0, return_inverse=True)
+        blocks = self._blocks([(shard, block) for shard, block in wanted.tolist()])
+        facts = np.array(
+            [
+                (block.ctypes.data, len(block), self._rows_in(*key))
+                for key, block in zip(wanted.tolist(), blocks, strict=True)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 3)
+        at = find_in_blocks(shards, places, table, which.reshape(-1), inner, facts, rows)
+        if at >= 0:
+            shard = self._shards[shards[at]]
+            raise damaged(shard, int(in_shard[at]), what="says that its rows lie beyond its end")
+        return blocks
+
+    def _rows_in(self, shard: int, block: int) -> int:
+        """Rows of a block; 0 if it is a row and nothing else."""
+        own = self._shards[shard]
+        if own.codec == "plain":
+            return 0
+        return min(own.block_rows, own.n_cells - block * own.block_rows)
+
+    def _blocks(self, keys: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
+        found = {key: self._cache.get(key) for key in keys}
+        for shard in dict.fromkeys(key[0] for key in keys if found[key] is None):
+            missing = [key[1] for key in keys if key[0] == shard and found[key] is None]
+            for block, stored in zip(missing, self._stored(shard, missing), strict=True):
+                ready = self._decoded(shard, block, stored)
+                found[shard, block] = ready
+                self._cache.put((shard, block), ready)
+        return [block for key in keys if (block := found[key]) is not None]
+
+    def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:
+        own = self._shards[shard]
+        offsets = own.section("offsets")
+        begins, ends = offsets[blocks].tolist(), offsets[np.array(blocks) + 1].tolist()
+        for block, begin, end in zip(blocks, begins, ends, strict=True):
+            if not 0 <= begin <= end <= own.rows_length:
+                raise damaged(own, block, what="lies outside of the shard's rows")
+        return own.read_rows(begins, ends)
+
+    def _decoded(self, shard: int, block: int, stored: npt.NDArray[np.uint8]) -> Any:
+        from ._xxh64 import xxh64
+
+        own = self._shards[shard]
+        if self._check and xxh64(stored) != int(own.section("checks")[block]):
+            raise damaged(own, block, what="differs from its hash")
+        if own.codec == "plain":
+            return stored
+        import zstandard
+
+        first = block * own.block_rows
+        counts = own.section("n_values")[first : first + own.block_rows]
+        most = 4 * (len(counts) + 1) + 12 * int(counts.sum(dtype=np.int64)) + 8 * len(counts)
+        try:
+            size = zstandard.get_frame_parameters(stored).content_size
+            if not 0 < size <= most:
+                raise damaged(own, block, what=f"would be {size:,} bytes long")
+            decoder = getattr(self._local, "decoder", None)
+            if decoder is None:
+                decoder = self._local.decoder = zstandard.ZstdDecompressor()
+            return np.frombuffer(decoder.decompress(stored), np.uint8)
+        except zstandard.ZstdError as error:
+            raise damaged(own, block, what=f"cannot be decompressed ({error})") from error

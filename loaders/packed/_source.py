@@ -212,10 +212,10 @@ class Source:
             used, places = np.unique(codes, return_inverse=True)
             names = [_text(categories[code]) for code in used.tolist() if code >= 0]
             return _coded(places - int((used < 0).sum()), names)
-        if "mask" in stored:
-            missing = self._of_cells(stored["mask"]).astype(np.bool_)
-            return _categorical(self._of_cells(stored["values"]), missing)
-        self._refuse("obs", name, "is of an unknown kind")
+        if "mask" not in stored:
+            self._refuse("obs", name, "is of an unknown kind")
+        missing = self._of_cells(stored["mask"]).astype(np.bool_)
+        return _categorical(self._of_cells(stored["values"]), missing)
 
     def _places(self, rows: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Places among the cells that are kept, of rows of the file."""

@@ -30,7 +30,7 @@ def verify_shard(shard: Shard) -> npt.NDArray[np.uint64]:
     IntegrityError
         If something is not as it was written; names shard, section and block.
     """
-    from ._blocks import SCRATCH, marks_of_rows, wrong_block
+    from ._marks import SCRATCH, marks_of_rows, wrong_block
     from ._write import gene_hashes
 
     footer = shard.footer

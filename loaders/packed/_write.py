@@ -203,7 +203,7 @@ class _Writer:
 
     def _write_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
         """Write the rows with their offsets and hashes; give the numbers of values, and marks."""
-        from ._blocks import hash_blocks
+        from ._marks import hash_blocks
         from ._encode import encode_rows
 
         begin, done, written = self._pad(), 0, 0
@@ -316,7 +316,7 @@ def gene_hashes(genes: list[str]) -> npt.NDArray[np.uint64]:
 
 def marks_of(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Give each row of counts its mark."""
-    from ._blocks import marks_of_csr
+    from ._marks import marks_of_csr
 
     marks = np.empty(rows.shape[0], dtype=np.uint64)
     marks_of_csr(rows.indptr, rows.indices, rows.data, hashes, marks)
