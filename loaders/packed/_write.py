@@ -203,8 +203,8 @@ class _Writer:
 
     def _write_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
         """Write the rows with their offsets and hashes; give the numbers of values, and marks."""
-        from ._marks import hash_blocks
         from ._encode import encode_rows
+        from ._marks import hash_blocks
 
         begin, done, written = self._pad(), 0, 0
         genes = self._source.genes
