@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _collection(paths: list[Path]) -> Any:
+def _collection(paths: list[Path], *, strict: bool = False) -> Any:
+    """Backed files as one; not strict: counts come in the order of the files, labels as asked."""
     import anndata as ad
     from anndata.experimental import AnnCollection
 
     files = [ad.read_h5ad(path, backed="r") for path in paths]
-    return AnnCollection(files, join_vars="inner", indices_strict=False)
+    return AnnCollection(files, join_vars="inner", indices_strict=strict)
 
 
 def annloader(folder: Path, batch: int, kind: str = "plain") -> Loader:
@@ -28,13 +29,11 @@ def annloader(folder: Path, batch: int, kind: str = "plain") -> Loader:
     from anndata.experimental import AnnLoader
 
     paths = plates(folder, kind)
-    cells = _collection(paths)
+    cells = _collection(paths, strict=True)
 
     def batches() -> Iterator[Any]:
         for part in AnnLoader(cells, batch_size=batch, shuffle=True):
-            x = part.X
-            x = x.to_dense() if x.is_sparse or x.is_sparse_csr else x
-            yield x, {name: part.obs[column] for name, column in LABELS.items()}
+            yield part.X.to_dense(), {name: part.obs[column] for name, column in LABELS.items()}
 
     return Loader(
         batches=batches,
@@ -89,13 +88,15 @@ def scdataset(
     columns = import_module("scdataset.transforms").adata_to_mindex
     paths = plates(folder, kind)
 
-    def sparse_parts(part: Any) -> Any:
-        data = part.to_adata()
-        labels = {column: data.obs[column].to_numpy() for column in COLUMNS}
-        return peer.MultiIndexable({"X": data.X.tocsr(), **labels})
-
     def dense_parts(part: Any) -> Any:
         return columns(part, columns=COLUMNS)
+
+    def sparse_parts(part: Any) -> Any:
+        data = part.to_adata()
+        return {"X": data.X.tocsr(), **{column: data.obs[column].to_numpy() for column in COLUMNS}}
+
+    def rows_of(parts: Any, rows: Any) -> Any:
+        return {key: values[rows] for key, values in parts.items()}
 
     cells = peer.scDataset(
         _collection(paths),
@@ -103,6 +104,7 @@ def scdataset(
         batch_size=batch,
         fetch_factor=max(1, fetch // batch),
         fetch_transform=dense_parts if dense else sparse_parts,
+        batch_callback=None if dense else rows_of,
         seed=0,
     )
 
@@ -156,7 +158,8 @@ def scdataloader(folder: Path, batch: int, workers: int = 0, n_tokens: int = 2_0
 
     def tokens(made: Any) -> Any:
         counts = made["x"].numpy()
-        return made["genes"].numpy().astype(np.int64), counts, counts > 0
+        genes = made["genes"].numpy().astype(np.int64)  # zeros: genes that are not expressed
+        return genes, counts, counts > 0, made["depth"].numpy()
 
     return Loader(
         batches=shuffled(cells, batch, workers, collate, **options),

@@ -32,7 +32,8 @@ class Loader:
     size: Callable[[Any], int]
     """Cells of a batch."""
     counts: Callable[[Any], Any]
-    """Counts of a batch, one row per cell: sparse CSR or an array; or (genes, counts, mask)."""
+    """Counts of a batch, one row per cell: sparse CSR or an array; or the genes, counts, mask
+    and total counts of tokens."""
     labels: Callable[[Any], dict[str, Any]]
     """Cell types and plates of a batch as codes or names; without what the peer does not give."""
     paths: list[Path]
