@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._loaders_adapter import COLUMNS, Loader, shuffled
 from ._loaders_cells import LABELS, gene_names, n_genes_of, plates
-from ._loaders_peers import COLUMNS, Loader, shuffled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +66,7 @@ def mapped(folder: Path, batch: int, workers: int = 0, kind: str = "plain") -> L
         batches=shuffled(cells, batch, workers, default_collate, **options),
         size=lambda b: len(b["X"]),
         counts=lambda b: b["X"].numpy(),
-        labels=lambda b: {
-            name: names[name][b[column].numpy()] for name, column in LABELS.items()
-        },
+        labels=lambda b: {name: names[name][b[column].numpy()] for name, column in LABELS.items()},
         paths=paths,
     )
 

@@ -7,10 +7,12 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 N_TYPES, N_DRAWS, CHUNK = 48, 2**24, 1_600
 LABELS = {"cell_type": "cell_type_ontology_term_id", "plate": "plate"}
@@ -81,7 +83,7 @@ def make_cells(folder: Path, size: Size) -> None:
         )
     reference = {key: np.concatenate([plate[key] for plate in made]) for key in made[0]}
     assert len(np.unique(reference["fingerprint"])) == size.n_plates * size.n_cells
-    np.savez(folder / "reference.npz", **reference)
+    np.savez(folder / "reference.npz", allow_pickle=False, **reference)
     done.write_text(json.dumps(asdict(size)))
 
 
@@ -95,8 +97,8 @@ def _make_plate(folder: Path, plate: int, size: Size) -> dict[str, Any]:
     kind = (rng.zipf(1.4, size.n_cells) % 6 + 3 * tissue) % N_TYPES
     order = np.lexsort((kind, tissue))
     tissue, kind = tissue[order], kind[order]
-    depth = np.clip(rng.lognormal(np.log(size.depth), 0.75, size.n_cells), 300, 60_000)
-    depth = depth.astype(np.int64)
+    drawn_depth = rng.lognormal(np.log(size.depth), 0.75, size.n_cells)
+    depth = np.clip(drawn_depth, size.depth / 11, 60_000).astype(np.int64)
     ladders = {code: _ladder(code, size.n_genes) for code in np.unique(kind).tolist()}
     parts = []
     for start in range(0, size.n_cells, CHUNK):
@@ -110,9 +112,7 @@ def _make_plate(folder: Path, plate: int, size: Size) -> dict[str, Any]:
         rows, genes = np.divmod(keys, size.n_genes)
         ends = np.append(0, np.cumsum(np.bincount(rows, minlength=len(cells))))
         parts.append(
-            sparse.csr_matrix(
-                (counts.astype(np.float32), genes, ends), (len(cells), size.n_genes)
-            )
+            sparse.csr_matrix((counts.astype(np.float32), genes, ends), (len(cells), size.n_genes))
         )
     x = sparse.csr_matrix(sparse.vstack(parts, format="csr"))
     x.indices, x.indptr = x.indices.astype(np.int32), x.indptr.astype(np.int32)

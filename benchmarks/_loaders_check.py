@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._loaders_adapter import codes_of
 from ._loaders_cells import LABELS, n_genes_of, plates, weights
-from ._loaders_peers import codes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ._loaders_peers import Loader
+    from ._loaders_adapter import Loader
 
 
 class Reference:
@@ -34,7 +34,7 @@ class Reference:
         place = np.minimum(np.searchsorted(self.sorted, exact), len(self.sorted) - 1)
         return np.where(self.sorted[place] == exact, self.order[place], -1)
 
-    def find_tokens(self, genes: Any, counts: Any, mask: Any, depth: Any, rows: Any) -> Any:
+    def find_tokens(self, genes: Any, counts: Any, mask: Any, *, depth: Any, rows: Any) -> Any:
         """Number of the cell of each row of tokens, or -1. Shape ``(n,)``.
 
         A row that is not full holds the whole cell. Of a full one, each token must be of one cell:
@@ -85,14 +85,15 @@ def check(loader: Loader, folder: Path, *, batch: int, n_cells: int, seconds: fl
     the loader gives; and of full batches the entropy in bits and what chance would give.
     """
     reference, seen = Reference(folder), []
-    facts = {"checked": 0, "wrong": 0, "wrong labels": 0, "wrong rows": 0}
+    facts: dict[str, Any] = {"checked": 0, "wrong": 0, "wrong labels": 0, "wrong rows": 0}
     mixed: dict[str, list[float]] = {name: [] for name in LABELS}
     given: set[str] = set()
     start = time.perf_counter()
     for part in loader.batches():
         counts, rows = loader.counts(part), loader.rows and loader.rows(part)
         if isinstance(counts, tuple):
-            found = reference.find_tokens(*counts, rows)
+            genes, values, mask, depth = counts
+            found = reference.find_tokens(genes, values, mask, depth=depth, rows=rows)
         else:
             found = reference.find(np.asarray(counts.astype(np.float64) @ reference.weights))
         labels = {name: codes_of(values) for name, values in loader.labels(part).items()}

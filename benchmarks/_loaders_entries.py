@@ -107,8 +107,15 @@ PEERS = [
     _entry("scDataLoader", "tokens", "scdataloader", "scdataloader"),
 ]
 OURS = [
+    _own("packed, CSR", "csr", "packed", "threads"),
+    _own("packed, ragged", "ragged", "packed", "threads", output="ragged"),
+    _own("packed, tokens", "tokens", "packed", "threads", output="tokens"),
+    _own("packed, dense", "dense", "packed", "threads", output="dense"),
+    _own("packed with zstd, CSR", "csr", "packed", "threads", codec="zstd"),
     _own("files, CSR", "csr", "plain_files", "workers"),
     _own("files, CSR, gzip", "csr", "plain_files", "workers", kind="gzip"),
+    _own("files, CSR, blocks of 64", "csr", "plain_files", "workers", block=64),
+    _own("files, CSR, blocks of 64, gzip", "csr", "plain_files", "workers", block=64, kind="gzip"),
     _own("files, dense", "dense", "plain_files", "workers", output="dense"),
     _own("files, dense, gzip", "dense", "plain_files", "workers", output="dense", kind="gzip"),
     _own("MappedCorpus", "dense", "mapped", "workers"),
@@ -128,6 +135,22 @@ class Comparison:
 
 
 COMPARISONS = [
+    Comparison(ours="packed, CSR", peer="annbatch", goal=5),
+    Comparison(ours="packed, CSR x 2", peer="annbatch", goal=8),
+    Comparison(ours="packed, ragged", peer="annbatch", goal=9),
+    Comparison(ours="packed with zstd, CSR", peer="annbatch"),
+    Comparison(ours="packed, CSR", peer="SCDL", goal=8),
+    Comparison(ours="packed, CSR", peer="scDataset, blocks of 16", goal=10),
+    Comparison(ours="packed, CSR", peer="HF datasets"),
+    Comparison(ours="packed, CSR", peer="HF datasets, stream"),
+    Comparison(ours="packed, CSR", peer="cellfm-datasets, one file a batch"),
+    Comparison(ours="packed, CSR", peer="cellfm-datasets, mixed"),
+    Comparison(ours="packed, tokens", peer="scDataLoader", goal=300),
+    Comparison(ours="packed, dense", peer="MappedCollection", goal=25),
+    Comparison(ours="packed, dense", peer="AnnLoader"),
+    Comparison(ours="packed, CSR x 2", peer="packed, CSR", goal=1.6),
+    Comparison(ours="files, CSR, blocks of 64", peer="scDataset, blocks of 64", goal=2),
+    Comparison(ours="files, CSR, blocks of 64, gzip", peer="scDataset, blocks of 64, gzip", goal=2),
     Comparison(ours="files, CSR", peer="scDataset, blocks of 1", goal=2),
     Comparison(ours="files, CSR, gzip", peer="scDataset, blocks of 1, gzip", goal=2),
     Comparison(ours="files, dense", peer="MappedCollection", goal=2.5),

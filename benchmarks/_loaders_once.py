@@ -6,6 +6,7 @@ Each line of standard input is a task, each line of output that begins with a ta
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ._loaders_check import check
 
 if TYPE_CHECKING:
-    from ._loaders_peers import Loader
+    from ._loaders_adapter import Loader
 
 PATIENCE = 8
 """How much longer than asked a loader may take for a whole fetch."""
@@ -70,7 +71,8 @@ def rate(loader: Loader, *, seconds: float) -> dict[str, float]:
         else:  # the end of an epoch is the end of a fetch
             enough = now - start > seconds
         if n == n_before:
-            raise RuntimeError("an epoch without cells")
+            msg = "an epoch without cells"
+            raise RuntimeError(msg)
     del iterator, batch
     gc.collect()
     return {"cells": n, "s": now - start, "CPU s": cpu_seconds() - cpu, "first batch, s": first}
@@ -81,10 +83,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     asked: dict[str, Any] = json.loads(sys.argv[1])
     folder, batch = Path(asked["folder"]), asked["batch"]
-    try:
+    with contextlib.suppress(ModuleNotFoundError):  # not all peers need it
         import_module("torch").set_num_threads(1)
-    except ModuleNotFoundError:
-        pass  # not all peers need it
     start = time.perf_counter()
     make = getattr(import_module(f"benchmarks.{asked['module']}"), asked["function"])
     loaded = time.perf_counter()
@@ -99,9 +99,7 @@ def main() -> None:
             answer(rate(loader, seconds=task["seconds"]))
         else:
             answer(
-                check(
-                    loader, folder, batch=batch, n_cells=task["cells"], seconds=task["seconds"]
-                )
+                check(loader, folder, batch=batch, n_cells=task["cells"], seconds=task["seconds"])
             )
 
 

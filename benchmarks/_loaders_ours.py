@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ._loaders_adapter import COLUMNS, Loader, codes_of, files_of, from_torch, shuffled
 from ._loaders_cells import LABELS, n_genes_of, plates, type_name
-from ._loaders_peers import COLUMNS, Loader, codes_of, from_torch, shuffled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,14 @@ def plain_files(
     workers: int = 0,
     kind: str = "plain",
     output: Literal["csr", "dense"] = "csr",
+    block: int = 1,
+    fetch: int = 16,
 ) -> Loader:
-    """Curated files as they are, by `Corpus.loader`."""
+    """Curated files as they are, by `Corpus.loader`; in blocks, `fetch` batches at once."""
     corpus = corpus_of(folder, kind)
-    loader = corpus.loader(batch, labels=["cell_type"], output=output)
+    loader = corpus.loader(
+        batch, labels=["cell_type"], output=output, block_size=block, fetch=fetch
+    )
     types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
 
     def batches() -> Any:
@@ -63,6 +67,48 @@ def plain_files(
         labels=lambda b: {"cell_type": types[b["cell_type"].numpy()], "plate": b["dataset"]},
         rows=lambda b: b["row"].numpy(),
         paths=plates(folder, kind),
+        fetch=batch * fetch if block > 1 else 1,
+    )
+
+
+def packed(
+    folder: Path,
+    batch: int,
+    threads: int = 0,
+    codec: str = "plain",
+    output: Literal["csr", "ragged", "tokens", "dense"] = "csr",
+) -> Loader:
+    """The packed corpus, by `PackedCorpus.loader`; tokens are random expressed genes."""
+    from scipy import sparse
+
+    from corpuscle.loaders import PackedCorpus, Tokens
+
+    home = folder / f"packed-{codec}"
+    corpus = PackedCorpus.open(home)
+    tokens = Tokens(length=2_048, choose="random") if output == "tokens" else None
+    loader = corpus.loader(
+        batch, labels=["cell_type"], output=output, threads=threads, tokens=tokens
+    )
+    types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
+
+    def counts(made: Any) -> Any:
+        if output == "csr":
+            return from_torch(made["X"], n_genes)
+        if output == "dense":
+            return made["X"].numpy()
+        parts = [made[key].numpy() for key in ("ids", "counts")]
+        if output == "tokens":
+            return parts[0].astype(np.int64), parts[1], made["mask"].numpy(), made["depth"].numpy()
+        ids, values = parts[0].astype(np.int64), parts[1].astype(np.float64)
+        return sparse.csr_matrix((values, ids, made["indptr"].numpy()), (len(made["row"]), n_genes))
+
+    return Loader(
+        batches=lambda: iter(loader),
+        size=lambda b: len(b["row"]),
+        counts=counts,
+        labels=lambda b: {"cell_type": types[b["cell_type"].numpy()], "plate": b["dataset"]},
+        rows=lambda b: b["row"].numpy(),
+        paths=files_of(home),
     )
 
 

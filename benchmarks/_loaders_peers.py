@@ -1,4 +1,4 @@
-"""The loaders that ours are compared with: one function each, run in the peer's own environment.
+"""Peers that read a form of their own: one function each, run in the peer's environment.
 
 Options: ``batch`` (cells), ``workers`` (processes of a DataLoader), and the peer's own. Labels are the
 cell type and the plate of each cell, by the peer's own means where it has any.
@@ -7,47 +7,17 @@ cell type and the plate of each cell, by the peer's own means where it has any.
 from __future__ import annotations
 
 import itertools
-import re
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._loaders_adapter import COLUMNS, Loader, codes_of, files_of, from_torch, shuffled
 from ._loaders_cells import LABELS, n_genes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-COLUMNS = list(LABELS.values())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loader:
-    """How a loader is used and looked into."""
-
-    batches: Callable[[], Iterator[Any]]
-    """One epoch, in a new order."""
-    size: Callable[[Any], int]
-    """Cells of a batch."""
-    counts: Callable[[Any], Any]
-    """Counts of a batch, one row per cell: sparse CSR or an array; or the genes, counts, mask
-    and total counts of tokens."""
-    labels: Callable[[Any], dict[str, Any]]
-    """Cell types and plates of a batch as codes or names; without what the peer does not give."""
-    paths: list[Path]
-    """Files that it reads."""
-    fetch: int = 1
-    """Cells that it reads at once: a rate is of whole fetches."""
-    rows: Callable[[Any], Any] | None = None
-    """Number of each cell, where a loader says it."""
-    facts: dict[str, float] = field(default_factory=dict)
-
-
-def files_of(folder: Path) -> list[Path]:
-    """All files of a converted form."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def annbatch(folder: Path, batch: int, chunk: int = 512, preload: int = 32) -> Loader:
@@ -228,38 +198,3 @@ def hf(folder: Path, batch: int, workers: int = 0, buffer: int = 0) -> Loader:
         labels=lambda b: b[1],
         paths=files_of(folder / "hf"),
     )
-
-
-def codes_of(values: Any) -> Any:
-    """Numbers at the end of names; codes stay. Shape ``(n,)``, int64."""
-    array = np.asarray(values)
-    if array.dtype.kind in "iu":
-        return array.astype(np.int64)
-    names, places = np.unique(array.astype(str), return_inverse=True)
-    return np.array([int(re.findall(r"\d+$", name)[0]) for name in names.tolist()])[places]
-
-
-def from_torch(x: Any, n_genes: int) -> Any:
-    """Scipy's view of a torch CSR tensor."""
-    from scipy import sparse
-
-    parts = (x.values().numpy(), x.col_indices().numpy(), x.crow_indices().numpy())
-    return sparse.csr_matrix(parts, (x.shape[0], n_genes))
-
-
-def shuffled(
-    cells: Any, batch: int, workers: int, gather: Callable[[list[Any]], Any], **options: Any
-) -> Callable[[], Iterator[Any]]:
-    """Epochs of torch's own loader, in random order."""
-    from torch.utils.data import DataLoader
-
-    more = {"prefetch_factor": 4} if workers else {}
-    loader: Any = DataLoader(
-        cells,
-        batch_size=batch,
-        shuffle=True,
-        num_workers=workers,
-        collate_fn=gather,
-        **(more | options),
-    )
-    return lambda: iter(loader)

@@ -36,7 +36,7 @@ class Process:
     """
 
     def __init__(self, python: Path, task: dict[str, Any]) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         threads = ("OMP", "MKL", "OPENBLAS")
         self._process = subprocess.Popen(
             [python, "-m", "benchmarks._loaders_once", json.dumps(task)],
@@ -137,5 +137,3 @@ def forget(paths: Iterable[Path]) -> None:
     for path in paths:
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-

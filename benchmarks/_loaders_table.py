@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import csv
+import statistics
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ._loaders_entries import Entry
+
 OUTPUTS = ("csr", "ragged", "tokens", "dense")
 OURS, OTHERS = "#0b6e99", "#b8b8b8"
+
+
+def row_of(entry: Entry, facts: dict[str, Any], two: list[float]) -> dict[str, Any]:
+    """One row of the table; `two` are the rates with two processes or threads."""
+    check = facts["check"]
+    return {
+        "loader": entry.name,
+        "ours": entry.environment is None,
+        "output": entry.output,
+        "labels": ", ".join(check["labels"]),
+        "cells/s": statistics.median(facts["rates"]),
+        "cells/CPU-s": statistics.median(facts["CPU rates"]),
+        "cells/s, two": statistics.median(two) if two else None,
+        "cells/s, cold": facts.get("cold rate"),
+        "first batch, s": facts["first batch, s"],
+        "open, s": facts["open, s"],
+        "MB on disk": facts["bytes"] / 1e6,
+        "peak PSS, MiB": facts["memory"]["PSS"],
+        "peak private, MiB": facts["memory"]["private"],
+        "entropy of plates": check["entropy of plate"],
+        "of chance": check["chance of plate"],
+        "entropy of types": check["entropy of cell_type"],
+        "of chance, types": check["chance of cell_type"],
+        "checked": check["checked"],
+        "wrong": check["wrong"] + check["wrong labels"] + check["wrong rows"],
+        "repeats": check["repeats"],
+    }
 
 
 def write_table(folder: Path, rows: list[dict[str, Any]], failed: dict[str, str]) -> None:
@@ -43,7 +73,9 @@ def plot(path: Path, rows: list[dict[str, Any]]) -> None:
 
     shown = [o for o in OUTPUTS if any(row["output"] == o for row in rows)]
     heights = [sum(row["output"] == output for row in rows) for output in shown]
-    figure = Figure(figsize=(7.5, 1.0 + 0.27 * sum(heights) + 0.3 * len(shown)), layout="constrained")
+    figure = Figure(
+        figsize=(7.5, 1.0 + 0.27 * sum(heights) + 0.3 * len(shown)), layout="constrained"
+    )
     panels = figure.subplots(
         len(shown), 1, sharex=True, squeeze=False, height_ratios=[h + 0.6 for h in heights]
     )[:, 0]

@@ -50,8 +50,8 @@ def python_of(
     python = home / "bin" / "python"
     if not (home / "ready").exists():
         for command in (
-            [_interpreter(version), "-m", "venv", "--clear", home],
-            [python, "-m", "pip", "install", "--quiet", *requirements],
+            [_interpreter(version), "-m", "venv", "--clear", str(home)],
+            [str(python), "-m", "pip", "install", "--quiet", *requirements],
         ):
             subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
         (home / "ready").touch()

@@ -17,7 +17,7 @@ from . import _loaders_process as process
 from ._loaders_cells import Size, make_cells
 from ._loaders_entries import COMPARISONS, CONVERTED, ENTRIES, ENVIRONMENTS, OURS, PEERS
 from ._loaders_process import LoaderError, Process
-from ._loaders_table import write_table
+from ._loaders_table import row_of, write_table
 from .environments import python_of
 from .result import Goal, Result
 
@@ -148,32 +148,8 @@ class Bench:
         for name, facts in self.facts.items():
             if name.endswith(TWO) or not facts["rates"]:
                 continue
-            entry, two = ENTRIES[name], self.facts.get(name + TWO, {})
-            check = facts["check"]
-            found.append(
-                {
-                    "loader": name,
-                    "ours": entry.environment is None,
-                    "output": entry.output,
-                    "labels": ", ".join(check["labels"]),
-                    "cells/s": statistics.median(facts["rates"]),
-                    "cells/CPU-s": statistics.median(facts["CPU rates"]),
-                    "cells/s, two": statistics.median(two["rates"]) if two.get("rates") else None,
-                    "cells/s, cold": facts.get("cold rate"),
-                    "first batch, s": facts["first batch, s"],
-                    "open, s": facts["open, s"],
-                    "MB on disk": facts["bytes"] / 1e6,
-                    "peak PSS, MiB": facts["memory"]["PSS"],
-                    "peak private, MiB": facts["memory"]["private"],
-                    "entropy of plates": check["entropy of plate"],
-                    "of chance": check["chance of plate"],
-                    "entropy of types": check["entropy of cell_type"],
-                    "of chance, types": check["chance of cell_type"],
-                    "checked": check["checked"],
-                    "wrong": check["wrong"] + check["wrong labels"] + check["wrong rows"],
-                    "repeats": check["repeats"],
-                }
-            )
+            two = self.facts.get(name + TWO, {})
+            found.append(row_of(ENTRIES[name], facts, two.get("rates") or []))
         return found
 
     def result(self, size: Size) -> Result:
@@ -203,9 +179,9 @@ class Bench:
         )
 
     def _convert(self, name: str, python: Path) -> None:
-        command = [python, "-m", "benchmarks._loaders_formats", name, self.folder.absolute()]
+        task = ["-m", "benchmarks._loaders_formats", name, str(self.folder.absolute())]
         subprocess.run(
-            command,
+            [str(python), *task],
             cwd=process.ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -256,4 +232,3 @@ class Bench:
             self.failed[name] = str(error)
             opened.pop(name, None)
             self.console.print(f"{name}: {error}")
-
