@@ -36,6 +36,8 @@ class Loader:
     """Cells that it reads at once: a rate is of whole fetches."""
     rows: Callable[[Any], Any] | None = None
     """Number of each cell, where a loader says it."""
+    bare: Callable[[], Iterator[Any]] | None = None
+    """An epoch of what lies below, which gives the cells of each batch only."""
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -134,7 +134,16 @@ class Comparison:
     """Least ratio of their rates."""
 
 
+BARE = ("packed, CSR", "packed, ragged", "packed, tokens", "packed, dense")
+"""Loaders compared with the compiled functions below them."""
+LEAST_OF_BARE = 0.75
+DISK = {"packed, CSR": 0.70, "packed with zstd, CSR": 0.45}
+"""Most bytes on disk, of annbatch's."""
+MOST_PRIVATE, MOST_GROWTH = 300.0, 10.0
+"""MiB that no file holds, after 100,000 cells and up to 1,000,000."""
+KERNEL = "its kernel"
 COMPARISONS = [
+    *(Comparison(ours=name, peer=KERNEL, goal=LEAST_OF_BARE) for name in BARE),
     Comparison(ours="packed, CSR", peer="annbatch", goal=5),
     Comparison(ours="packed, CSR x 2", peer="annbatch", goal=8),
     Comparison(ours="packed, ragged", peer="annbatch", goal=9),

@@ -47,25 +47,29 @@ def cpu_seconds() -> float:
     return total
 
 
-def rate(loader: Loader, *, seconds: float) -> dict[str, float]:
+def rate(loader: Loader, *, seconds: float, bare: bool = False) -> dict[str, float]:
     """Take batches for so long and to the end of a fetch, from as many epochs as it needs.
 
     The time begins before the iterator is made; it does not include the end of worker processes,
     their CPU time does.
     """
+    epoch, size, fetch = loader.batches, loader.size, loader.fetch
+    if bare:
+        assert loader.bare is not None
+        epoch, size, fetch = loader.bare, len, 1
     gc.collect()
     n, first, enough = 0, 0.0, False
     cpu, start = cpu_seconds(), time.perf_counter()
     now = start
     while not enough:
-        iterator = loader.batches()
+        iterator = epoch()
         n_before = n
         for batch in iterator:
-            n += loader.size(batch)
+            n += size(batch)
             now = time.perf_counter()
             first = first or now - start
             late = now - start > seconds
-            enough = late and (n % loader.fetch == 0 or now - start > PATIENCE * seconds)
+            enough = late and (n % fetch == 0 or now - start > PATIENCE * seconds)
             if enough:
                 break
         else:  # the end of an epoch is the end of a fetch
@@ -76,6 +80,21 @@ def rate(loader: Loader, *, seconds: float) -> dict[str, float]:
     del iterator, batch
     gc.collect()
     return {"cells": n, "s": now - start, "CPU s": cpu_seconds() - cpu, "first batch, s": first}
+
+
+def private_memory(loader: Loader, *, cells: list[int]) -> list[float]:
+    """MiB that no file holds, after so many cells, over as many epochs as that takes."""
+    n, found = 0, []
+    while len(found) < len(cells):
+        for batch in loader.batches():
+            n += loader.size(batch)
+            if n >= cells[len(found)]:
+                lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+                (anonymous,) = (line.split()[1] for line in lines if line.startswith("Pss_Anon:"))
+                found.append(int(anonymous) / 1024)
+                if len(found) == len(cells):
+                    break
+    return found
 
 
 def main() -> None:
@@ -96,7 +115,9 @@ def main() -> None:
         if task["do"] == "warm":
             answer({"bytes": warm(loader.paths)})
         elif task["do"] == "rate":
-            answer(rate(loader, seconds=task["seconds"]))
+            answer(rate(loader, seconds=task["seconds"], bare=task.get("bare", False)))
+        elif task["do"] == "memory":
+            answer({"MiB": private_memory(loader, cells=task["cells"])})
         else:
             answer(
                 check(loader, folder, batch=batch, n_cells=task["cells"], seconds=task["seconds"])

@@ -1,4 +1,4 @@
-"""Our own loaders, and the kernel below them; see `_loaders_peers`."""
+"""Our own loaders; see `_loaders_peers`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def corpus_of(folder: Path, kind: str = "plain") -> Corpus:
     )
 
 
+def pack(folder: Path) -> None:
+    """Pack the corpus with both codecs, unless that was done."""
+    from corpuscle.loaders import PackOptions, pack_corpus
+
+    corpus = corpus_of(folder)
+    codecs: tuple[Literal["plain", "zstd"], ...] = ("plain", "zstd")
+    for codec in codecs:
+        home = folder / f"packed-{codec}"
+        if not (home / "manifest.json").exists():
+            pack_corpus(corpus, home, options=PackOptions(codec=codec))
+
+
 def plain_files(
     folder: Path,
     batch: int,
@@ -46,9 +58,11 @@ def plain_files(
     fetch: int = 16,
 ) -> Loader:
     """Curated files as they are, by `Corpus.loader`; in blocks, `fetch` batches at once."""
+    from corpuscle.loaders import CorpusLoader
+
     corpus = corpus_of(folder, kind)
-    loader = corpus.loader(
-        batch, labels=["cell_type"], output=output, block_size=block, fetch=fetch
+    loader = CorpusLoader(
+        corpus, batch, labels=["cell_type"], output=output, block_size=block, fetch=fetch
     )
     types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
 
@@ -81,7 +95,10 @@ def packed(
     """The packed corpus, by `PackedCorpus.loader`; tokens are random expressed genes."""
     from scipy import sparse
 
-    from corpuscle.loaders import PackedCorpus, Tokens
+    from corpuscle.loaders._form import Form, Tokens
+    from corpuscle.loaders.packed import PackedCorpus
+
+    from ._loaders_kernel import bare_kernel
 
     home = folder / f"packed-{codec}"
     corpus = PackedCorpus.open(home)
@@ -90,6 +107,10 @@ def packed(
         batch, labels=["cell_type"], output=output, threads=threads, tokens=tokens
     )
     types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
+    bare = None
+    if codec == "plain":
+        reader = corpus.reader(Form(output=output, tokens=tokens or Tokens()))
+        bare = bare_kernel(reader, output, batch=batch, n_cells=len(corpus), n_genes=n_genes)
 
     def counts(made: Any) -> Any:
         if output == "csr":
@@ -109,6 +130,7 @@ def packed(
         labels=lambda b: {"cell_type": types[b["cell_type"].numpy()], "plate": b["dataset"]},
         rows=lambda b: b["row"].numpy(),
         paths=files_of(home),
+        bare=bare,
     )
 
 

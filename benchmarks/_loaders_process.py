@@ -61,7 +61,7 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, do: str, **options: float) -> dict[str, Any]:
+    def ask(self, do: str, **options: float | list[int]) -> dict[str, Any]:
         """Let it do something."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # then there is no answer, which says why

@@ -27,7 +27,7 @@ def row_of(entry: Entry, facts: dict[str, Any], two: list[float]) -> dict[str, A
         "cells/CPU-s": statistics.median(facts["CPU rates"]),
         "cells/s, two": statistics.median(two) if two else None,
         "cells/s, cold": facts.get("cold rate"),
-        "first batch, s": facts["first batch, s"],
+        "first batch, s": statistics.median(facts["first batches"]),
         "open, s": facts["open, s"],
         "MB on disk": facts["bytes"] / 1e6,
         "peak PSS, MiB": facts["memory"]["PSS"],

@@ -15,7 +15,20 @@ from rich.console import Console
 
 from . import _loaders_process as process
 from ._loaders_cells import Size, make_cells
-from ._loaders_entries import COMPARISONS, CONVERTED, ENTRIES, ENVIRONMENTS, OURS, PEERS
+from ._loaders_entries import (
+    BARE,
+    COMPARISONS,
+    CONVERTED,
+    DISK,
+    ENTRIES,
+    ENVIRONMENTS,
+    KERNEL,
+    MOST_GROWTH,
+    MOST_PRIVATE,
+    OURS,
+    PEERS,
+)
+from ._loaders_ours import pack
 from ._loaders_process import LoaderError, Process
 from ._loaders_table import row_of, write_table
 from .environments import python_of
@@ -64,7 +77,8 @@ def run(
         if cells is not None:
             size = Size(n_cells=-(-cells // size.n_plates), n_genes=size.n_genes, depth=size.depth)
         make_cells(folder, size)
-        bench = Bench(folder=folder, seconds=0.3 if quick else 3.0, repeats=1 if quick else 5)
+        pack(folder)
+        bench = Bench(folder=folder, seconds=0.3 if quick else 2.0, repeats=1 if quick else 3)
         bench.prepare(envs, only=only)
         bench.measure_warm()
         bench.measure_cold()
@@ -126,6 +140,11 @@ class Bench:
                             facts = self.facts[name]
                             facts["rates"].append(rates[name])
                             facts["CPU rates"].append(took["cells"] / max(took["CPU s"], 1e-3))
+                            facts["first batches"].append(took["first batch, s"])
+                            if name in BARE:
+                                bare = opened[name].ask("rate", seconds=self.seconds, bare=True)
+                                ratio = rates[name] * bare["s"] / bare["cells"]
+                                self.ratios.setdefault((name, KERNEL), []).append(ratio)
                     for c in COMPARISONS:
                         if c.ours in rates and c.peer in rates:
                             ratio = rates[c.ours] / rates[c.peer]
@@ -154,18 +173,34 @@ class Bench:
 
     def result(self, size: Size) -> Result:
         """Figures and goals."""
-        figures, goals = {}, []
+        figures: dict[str, float] = {}
+        goals: list[Goal] = []
+
+        def add(name: str, value: float, goal: float | None, *, at_most: bool = False) -> None:
+            if goal is not None:
+                goals.append(Goal(name=name, value=value, goal=goal, at_most=at_most))
+
         for row in self.rows():
-            figures[f"{row['loader']}, cells/s"] = row["cells/s"]
-            goals.append(
-                Goal(name=f"{row['loader']}, wrong", value=row["wrong"], goal=0, at_most=True)
-            )
+            name = row["loader"]
+            figures[f"{name}, cells/s"] = row["cells/s"]
+            add(f"{name}, wrong", row["wrong"], 0, at_most=True)
+            if row["ours"] and "blocks" not in name:
+                lost = row["of chance"] - row["entropy of plates"]
+                add(f"{name}, bits of plates lost", lost, 0.02, at_most=True)
         for c in COMPARISONS:
             if (ratios := self.ratios.get((c.ours, c.peer))) is not None:
                 name = f"{c.ours} / {c.peer}"
                 figures[name] = statistics.median(ratios)
-                if c.goal is not None:
-                    goals.append(Goal(name=name, value=figures[name], goal=c.goal))
+                add(name, figures[name], c.goal)
+        for name, most in DISK.items():
+            if "annbatch" in self.facts and name in self.facts:
+                share = self.facts[name]["bytes"] / self.facts["annbatch"]["bytes"]
+                add(f"{name}, bytes / annbatch's", share, most, at_most=True)
+        for name, facts in self.facts.items():
+            if "MiB" in facts:
+                first, last = facts["MiB"]
+                add(f"{name}, private MiB", last, MOST_PRIVATE, at_most=True)
+                add(f"{name}, growth, MiB", last - first, MOST_GROWTH, at_most=True)
         failed = "".join(f" {name} was left out: {why}." for name, why in self.failed.items())
         return Result(
             benchmark="loaders",
@@ -204,10 +239,13 @@ class Bench:
                         "bytes": size,
                         "paths": one.paths,
                         "memory": memory,
-                        "first batch, s": first["first batch, s"],
+                        "first batches": [],
                         "open, s": one.opened["open, s"],
-                        "check": one.ask("check", cells=50_000, seconds=10 * self.seconds),
+                        "check": one.ask("check", cells=50_000, seconds=5 * self.seconds),
                     }
+                    if name in DISK:
+                        cells = [100_000, 1_000_000]
+                        self.facts[name]["MiB"] = one.ask("memory", cells=cells)["MiB"]
                     self.console.print(f"{name}: {first['cells'] / first['s']:,.0f} cells/s")
                 opened[name] = one
         return opened

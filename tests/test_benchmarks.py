@@ -12,7 +12,7 @@ import pytest
 from benchmarks._loaders_adapter import Loader
 from benchmarks._loaders_cells import LABELS, Size, make_cells, plates
 from benchmarks._loaders_check import check
-from benchmarks._loaders_entries import COMPARISONS, ENTRIES
+from benchmarks._loaders_entries import COMPARISONS, ENTRIES, KERNEL
 from benchmarks._loaders_process import LoaderError, Process
 from benchmarks.environments import measure, python_of
 from benchmarks.result import Goal, Result
@@ -188,7 +188,7 @@ def test_a_loader_that_cannot_be_made_says_why(cells: Path) -> None:
 
 def test_every_comparison_is_of_loaders_that_are_measured() -> None:
     named = {name.removesuffix(" x 2") for c in COMPARISONS for name in (c.ours, c.peer)}
-    assert named <= set(ENTRIES)
+    assert named <= {*ENTRIES, KERNEL}
 
 
 def test_an_environment_for_a_python_that_is_not_there_is_refused(tmp_path: Path) -> None:
