@@ -123,7 +123,8 @@ class RowWriter:
         depth: npt.NDArray[np.float64],
     ) -> dict[str, torch.Tensor]:
         shape = len(rows), len(self._listed)
-        ids, counts = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        ids = np.empty(shape, np.int32)
+        counts = np.empty(shape, np.float32)
         mask = np.empty(shape, np.bool_)
         n_zeros = self._form.tokens.n_unexpressed
         how = self._renaming.bits, self._choose, n_zeros, self._listed, draws, cells
