@@ -84,7 +84,7 @@ def rate(loader: Loader, *, seconds: float, bare: bool = False) -> dict[str, flo
 
 def private_memory(loader: Loader, *, cells: list[int]) -> list[float]:
     """MiB that no file holds, after so many cells, over as many epochs as that takes."""
-    n, found = 0, []
+    n, found = 0, list[float]()
     while len(found) < len(cells):
         for batch in loader.batches():
             n += loader.size(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,16 +22,15 @@ from ._loaders_entries import (
     ENTRIES,
     ENVIRONMENTS,
     KERNEL,
-    MOST_GROWTH,
-    MOST_PRIVATE,
     OURS,
     PEERS,
 )
+from ._loaders_goals import figures_and_goals
 from ._loaders_ours import pack
 from ._loaders_process import LoaderError, Process
 from ._loaders_table import row_of, write_table
 from .environments import python_of
-from .result import Goal, Result
+from .result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,34 +171,7 @@ class Bench:
 
     def result(self, size: Size) -> Result:
         """Figures and goals."""
-        figures: dict[str, float] = {}
-        goals: list[Goal] = []
-
-        def add(name: str, value: float, goal: float | None, *, at_most: bool = False) -> None:
-            if goal is not None:
-                goals.append(Goal(name=name, value=value, goal=goal, at_most=at_most))
-
-        for row in self.rows():
-            name = row["loader"]
-            figures[f"{name}, cells/s"] = row["cells/s"]
-            add(f"{name}, wrong", row["wrong"], 0, at_most=True)
-            if row["ours"] and "blocks" not in name:
-                lost = row["of chance"] - row["entropy of plates"]
-                add(f"{name}, bits of plates lost", lost, 0.02, at_most=True)
-        for c in COMPARISONS:
-            if (ratios := self.ratios.get((c.ours, c.peer))) is not None:
-                name = f"{c.ours} / {c.peer}"
-                figures[name] = statistics.median(ratios)
-                add(name, figures[name], c.goal)
-        for name, most in DISK.items():
-            if "annbatch" in self.facts and name in self.facts:
-                share = self.facts[name]["bytes"] / self.facts["annbatch"]["bytes"]
-                add(f"{name}, bytes / annbatch's", share, most, at_most=True)
-        for name, facts in self.facts.items():
-            if "MiB" in facts:
-                first, last = facts["MiB"]
-                add(f"{name}, private MiB", last, MOST_PRIVATE, at_most=True)
-                add(f"{name}, growth, MiB", last - first, MOST_GROWTH, at_most=True)
+        figures, goals = figures_and_goals(self.rows(), self.facts, self.ratios)
         failed = "".join(f" {name} was left out: {why}." for name, why in self.failed.items())
         return Result(
             benchmark="loaders",
