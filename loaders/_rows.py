@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ._hdf5 import find_layout, read_ranges
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from ._handles import Handles
+    from ._hdf5 import Layout
 
 __all__ = ["ColumnCache", "FileRows", "gather_csr", "group_by_file", "read_block", "read_csr_block"]
 
 
 class ColumnCache:
-    """Columns (row pointers, label codes) kept in memory while they fit.
+    """Columns (row pointers, label codes) and layouts of datasets, kept in memory while they fit.
 
     What does not fit any more is read from the file each time: nothing is evicted, so a corpus
     larger than the budget costs more reads but never reads a whole column for one row.
@@ -33,6 +36,7 @@ class ColumnCache:
         self._free = max_bytes
         self._max_bytes = max_bytes
         self._held: dict[Hashable, npt.NDArray[Any]] = {}
+        self._layouts: dict[Hashable, Layout | None] = {}
 
     def take(self, key: Hashable, column: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Values of `column`, an array on disk, at `rows` (ascending). Shape ``(n_rows,)``."""
@@ -45,8 +49,23 @@ class ColumnCache:
             self._free -= size
         return held[rows]
 
+    def layout(self, key: Hashable, array: Any) -> Layout | None:
+        """Layout of `array`, a dataset on disk; None if its own library must read it."""
+        if key not in self._layouts:
+            found = find_layout(array)
+            if found is not None and found.nbytes > self._free:
+                return None
+            self._layouts[key] = found
+            self._free -= 0 if found is None else found.nbytes
+        return self._layouts[key]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"_free": self._max_bytes, "_max_bytes": self._max_bytes, "_held": {}}
+        return {
+            "_free": self._max_bytes,
+            "_max_bytes": self._max_bytes,
+            "_held": {},
+            "_layouts": {},
+        }
 
 
 class FileRows(NamedTuple):
@@ -64,15 +83,18 @@ class FileRows(NamedTuple):
 
 def group_by_file(files: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Iterator[FileRows]:
     """Split a request, given as file and row of each cell, by file. Both of shape ``(n,)``."""
-    for file in np.unique(files):
-        places = np.flatnonzero(files == file)
+    order = np.argsort(files, kind="stable")
+    ends = np.flatnonzero(np.diff(files[order])) + 1
+    for places in np.split(order, ends) if len(order) else ():
         unique, source = np.unique(rows[places], return_inverse=True)
-        yield FileRows(int(file), unique, places, source)
+        yield FileRows(int(files[places[0]]), unique, places, source)
 
 
-def read_block(array: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def read_block(
+    array: Any, rows: npt.NDArray[np.int64], layout: Layout | None = None
+) -> npt.NDArray[Any]:
     """Read ascending `rows` of an array on disk, one read for each run of neighbours."""
-    return _read_ranges(array, rows, rows + 1)
+    return _read_ranges(array, rows, rows + 1, layout)
 
 
 def read_csr_block(
@@ -87,8 +109,11 @@ def read_csr_block(
     indptr = group["indptr"]
     start = cache.take(key, indptr, rows).astype(np.int64)
     stop = cache.take(key, indptr, rows + 1).astype(np.int64)
-    data = _read_ranges(group["data"], start, stop)
-    indices = _read_ranges(group["indices"], start, stop)
+    data, indices = (
+        _read_ranges(array, start, stop, cache.layout((key, name), array))
+        for name in ("data", "indices")
+        for array in (group[name],)
+    )
     return data, indices, np.concatenate([[0], np.cumsum(stop - start)])
 
 
@@ -149,7 +174,7 @@ def _csr_of(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]]:
     if not hasattr(x, "shape"):
         return read_csr_block(x, rows, cache=cache, key=key)
-    block = sparse.csr_matrix(read_block(x, rows))
+    block = sparse.csr_matrix(read_block(x, rows, cache.layout(key, x)))
     return block.data, block.indices, block.indptr.astype(np.int64)
 
 
@@ -169,7 +194,10 @@ def _move_columns(
 
 
 def _read_ranges(
-    array: Any, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]
+    array: Any,
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    layout: Layout | None = None,
 ) -> npt.NDArray[Any]:
     """Read ascending ranges end to end; ranges that touch are read at once."""
     filled = stop > start
@@ -178,8 +206,11 @@ def _read_ranges(
         nothing: npt.NDArray[Any] = array[:0]
         return nothing
     apart = np.flatnonzero(start[1:] != stop[:-1]) + 1
-    firsts = start[np.concatenate([[0], apart])].tolist()
-    lasts = stop[np.concatenate([apart, [len(stop)]]) - 1].tolist()
+    start = start[np.concatenate([[0], apart])]
+    stop = stop[np.concatenate([apart, [len(stop)]]) - 1]
+    if layout is not None:
+        return read_ranges(array, layout, start, stop)
+    firsts, lasts = start.tolist(), stop.tolist()
     if len(firsts) > 1 and hasattr(array, "oindex"):
         # zarr decodes whole chunks for every read, so it is asked once
         wanted = np.concatenate([np.arange(a, b) for a, b in zip(firsts, lasts, strict=True)])
