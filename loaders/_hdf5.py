@@ -115,8 +115,12 @@ class Pieces(NamedTuple):
 
 
 def read_ranges(
-    array: Any, layout: Layout, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]
-) -> npt.NDArray[Any]:
+    array: Any,
+    layout: Layout,
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    out: npt.NDArray[Any],
+) -> None:
     """Read ranges of rows end to end.
 
     A chunk is decompressed once, and only up to the last row that is asked for.
@@ -129,6 +133,8 @@ def read_ranges(
         Made of it by `find_layout`.
     start, stop
         First row of each range and the row after its last; ascending, none empty.
+    out
+        Where the rows go; contiguous, of the layout's dtype.
 
     Raises
     ------
@@ -136,9 +142,8 @@ def read_ranges(
         If the file ends early, or a chunk cannot be decompressed.
     """
     pieces = _cut(layout.chunk_rows, start, stop)
-    result = np.empty((int((stop - start).sum()), *layout.row_shape), dtype=layout.dtype)
     file = array.file
-    view = memoryview(result.reshape(-1).view(np.uint8))
+    view = memoryview(out.reshape(-1).view(np.uint8))
     try:
         read = _copy if layout.sizes is None else _inflate
         read(file.id.get_vfd_handle(), layout, pieces, view)
@@ -148,7 +153,6 @@ def read_ranges(
             "fetch it again."
         )
         raise IntegrityError(msg, {"path": file.filename, "key": array.name}) from error
-    return result
 
 
 def _cut(chunk_rows: int, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> Pieces:

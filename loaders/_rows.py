@@ -94,7 +94,9 @@ def read_block(
     array: Any, rows: npt.NDArray[np.int64], layout: Layout | None = None
 ) -> npt.NDArray[Any]:
     """Read ascending `rows` of an array on disk, one read for each run of neighbours."""
-    return _read_ranges(array, rows, rows + 1, layout)
+    block = np.empty((len(rows), *array.shape[1:]), dtype=array.dtype)
+    _read_ranges(array, rows, rows + 1, layout, block)
+    return block
 
 
 def read_csr_block(
@@ -106,15 +108,47 @@ def read_csr_block(
     -------
     Values ``(nnz,)``, columns ``(nnz,)`` as they are stored, and row pointers ``(n_rows + 1,)``.
     """
-    indptr = group["indptr"]
-    start = cache.take(key, indptr, rows).astype(np.int64)
-    stop = cache.take(key, indptr, rows + 1).astype(np.int64)
+    block = _CsrRows(group, rows, cache=cache, key=key)
     data, indices = (
-        _read_ranges(array, start, stop, cache.layout((key, name), array))
-        for name in ("data", "indices")
-        for array in (group[name],)
+        np.empty(block.ends[-1], dtype=group[name].dtype) for name in ("data", "indices")
     )
-    return data, indices, np.concatenate([[0], np.cumsum(stop - start)])
+    block.read_into(data, indices)
+    return data, indices, block.ends
+
+
+class _CsrRows:
+    """Rows of a CSR group on disk; the values are read when there is a place for them."""
+
+    def __init__(
+        self, group: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
+    ) -> None:
+        indptr = group["indptr"]
+        self._start = cache.take(key, indptr, rows).astype(np.int64)
+        self._stop = cache.take(key, indptr, rows + 1).astype(np.int64)
+        self._arrays = {name: group[name] for name in ("data", "indices")}
+        self._layouts = {
+            name: cache.layout((key, name), array) for name, array in self._arrays.items()
+        }
+        self.dtype: np.dtype[Any] = self._arrays["data"].dtype
+        self.ends = np.concatenate([[0], np.cumsum(self._stop - self._start)])
+
+    def read_into(self, data: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
+        for name, out in (("data", data), ("indices", indices)):
+            _read_ranges(self._arrays[name], self._start, self._stop, self._layouts[name], out)
+
+
+class _DenseRows:
+    """Rows of a dense array on disk as those of a CSR matrix."""
+
+    def __init__(
+        self, array: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
+    ) -> None:
+        self._x = sparse.csr_matrix(read_block(array, rows, cache.layout(key, array)))
+        self.dtype: np.dtype[Any] = self._x.dtype
+        self.ends = self._x.indptr.astype(np.int64)
+
+    def read_into(self, data: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
+        data[:], indices[:] = self._x.data, self._x.indices
 
 
 def gather_csr(
@@ -148,73 +182,63 @@ def gather_csr(
     -------
     Shape ``(n, n_columns)``, in the order asked, columns ascending within each row.
     """
-    parts = []
     order = np.empty(len(rows), dtype=np.int64)
-    n_read = 0
+    blocks, moves, n_read = [], [], 0
     for part in group_by_file(files, rows):
         x = stores[part.file]["X"]
-        block = _csr_of(x, part.rows, cache=cache, key=(part.file, "X"))
-        parts.append(_move_columns(block, columns[part.file]))
+        kind = _DenseRows if hasattr(x, "shape") else _CsrRows
+        blocks.append(kind(x, part.rows, cache=cache, key=(part.file, "X")))
+        moves.append(columns[part.file])
         order[part.places] = n_read + part.source
         n_read += len(part.rows)
-    if not parts:
+    if not blocks:
         return sparse.csr_matrix(np.zeros((0, n_columns), dtype=dtype))
-    data = np.concatenate([data for data, _, _ in parts]).astype(dtype, copy=False)
-    indices = np.concatenate([indices for _, indices, _ in parts])
-    lengths = np.concatenate([np.diff(indptr) for _, _, indptr in parts])
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    dtype = np.result_type(*(block.dtype for block in blocks)) if dtype is None else dtype
+    first = np.cumsum([0, *(block.ends[-1] for block in blocks)])
+    indptr = np.concatenate(
+        [[0], *(start + block.ends[1:] for start, block in zip(first, blocks, strict=False))]
+    )
+    if indptr[-1] < 2**31:  # else scipy makes another copy of the columns
+        indptr = indptr.astype(np.int32)
+    data, indices = np.empty(first[-1], dtype=dtype), np.empty(first[-1], dtype=indptr.dtype)
+    for start, block, to in zip(first, blocks, moves, strict=False):
+        own = indices[start : start + block.ends[-1]]
+        block.read_into(data[start : start + block.ends[-1]], own)
+        if to is not None:
+            own[:] = to[own]
+    if any(to is not None and (to < 0).any() for to in moves):
+        kept = indices >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[indptr].astype(indptr.dtype)
+        data, indices = data[kept], indices[kept]
     read = sparse.csr_matrix((data, indices, indptr), shape=(n_read, n_columns), copy=False)
-    result = read[order]
+    result = read if (np.diff(order, prepend=-1) == 1).all() else read[order]
     result.sort_indices()
     return result
-
-
-def _csr_of(
-    x: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]]:
-    if not hasattr(x, "shape"):
-        return read_csr_block(x, rows, cache=cache, key=key)
-    block = sparse.csr_matrix(read_block(x, rows, cache.layout(key, x)))
-    return block.data, block.indices, block.indptr.astype(np.int64)
-
-
-def _move_columns(
-    block: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]],
-    columns: npt.NDArray[np.integer[Any]] | None,
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]]:
-    data, indices, indptr = block
-    if columns is None:
-        return block
-    moved = columns[indices]
-    kept = moved >= 0
-    if kept.all():
-        return data, moved, indptr
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return data[kept], moved[kept], before[indptr]
 
 
 def _read_ranges(
     array: Any,
     start: npt.NDArray[np.int64],
     stop: npt.NDArray[np.int64],
-    layout: Layout | None = None,
-) -> npt.NDArray[Any]:
-    """Read ascending ranges end to end; ranges that touch are read at once."""
+    layout: Layout | None,
+    out: npt.NDArray[Any],
+) -> None:
+    """Read ascending ranges end to end into `out`; ranges that touch are read at once."""
     filled = stop > start
     start, stop = start[filled], stop[filled]
     if not len(start):
-        nothing: npt.NDArray[Any] = array[:0]
-        return nothing
+        return
     apart = np.flatnonzero(start[1:] != stop[:-1]) + 1
     start = start[np.concatenate([[0], apart])]
     stop = stop[np.concatenate([apart, [len(stop)]]) - 1]
-    if layout is not None:
-        return read_ranges(array, layout, start, stop)
-    firsts, lasts = start.tolist(), stop.tolist()
-    if len(firsts) > 1 and hasattr(array, "oindex"):
+    if layout is not None and layout.dtype == out.dtype:
+        read_ranges(array, layout, start, stop, out)
+    elif len(start) > 1 and hasattr(array, "oindex"):
         # zarr decodes whole chunks for every read, so it is asked once
-        wanted = np.concatenate([np.arange(a, b) for a, b in zip(firsts, lasts, strict=True)])
-        found: npt.NDArray[Any] = array.oindex[(wanted, *[slice(None)] * (array.ndim - 1))]
-        return found
-    pieces: list[npt.NDArray[Any]] = [array[a:b] for a, b in zip(firsts, lasts, strict=True)]
-    return np.concatenate(pieces)
+        wanted = np.concatenate([np.arange(*span) for span in zip(start, stop, strict=True)])
+        out[:] = array.oindex[(wanted, *[slice(None)] * (array.ndim - 1))]
+    else:
+        done = 0
+        for first, last in zip(start.tolist(), stop.tolist(), strict=True):
+            out[done : done + last - first] = array[first:last]
+            done += last - first
