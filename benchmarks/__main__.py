@@ -26,10 +26,15 @@ def main() -> None:
     parser.add_argument("name", choices=names())
     parser.add_argument("--json", action="store_true", help="print the result as a last line")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
-    parser.add_argument("--data", type=Path, help="folder of real data, for those that need it")
+    parser.add_argument("--data", type=Path, help="folder of real data, or of generated to keep")
+    parser.add_argument("--envs", type=Path, help="folder of the environments of peers")
+    parser.add_argument("--out", type=Path, help="folder for tables and plots")
+    parser.add_argument("--cells", type=int, help="how many to generate")
+    parser.add_argument("--only", help="part of the names of what is measured")
     arguments = parser.parse_args()
     module = importlib.import_module(f"benchmarks.{arguments.name}")
-    options = {"data": arguments.data} if arguments.data is not None else {}
+    asked = {key: getattr(arguments, key) for key in ("data", "envs", "out", "cells", "only")}
+    options = {key: value for key, value in asked.items() if value is not None}
     result = module.run(quick=arguments.quick, **options)
     Console().print(result.view())
     if arguments.json:

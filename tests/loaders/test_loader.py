@@ -321,7 +321,7 @@ def test_a_state_of_another_format_is_refused(corpus: Corpus) -> None:
 
 def test_a_loader_keeps_no_file_open(corpus: Corpus) -> None:
     loader = corpus.loader(3)
-    assert loader._stores.n_open == 0
+    assert loader._reader._stores.n_open == 0
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
@@ -338,7 +338,11 @@ def test_a_copy_goes_its_own_way(corpus: Corpus, duplicate: Callable[[Any], Any]
         ({"batch_size": 0}, "batch_size is 0"),
         ({"batch_size": 2.5}, "batch_size is 2.5"),
         ({"seed": -1}, "seed is -1"),
-        ({"output": "ragged"}, "Choose 'csr' or 'dense'"),
+        ({"output": "coo"}, "Choose 'csr', 'dense', 'ragged', 'tokens'"),
+        ({"output": "ragged"}, "'ragged' cannot be had from the files .* Pack it"),
+        ({"obs": ["sex"], "measured": True}, "obs, measured cannot be had"),
+        ({"threads": -1}, "threads is -1"),
+        ({"block_size": 0}, "block_size is 0"),
         ({"labels": ["disease"]}, "no classes for 'disease'. Choose from: cell_type, sex"),
         ({"genes": ["a", "b", "a"]}, "'a' is twice"),
     ],
