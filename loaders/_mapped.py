@@ -177,7 +177,8 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         """Read rows; the function that is returned makes one of them a dense row of its own."""
         to = None if self.var_indices is None else self.var_indices[part.file]
         if isinstance(stored, _ARRAYS):
-            block = read_block(stored, part.rows)
+            layout = self._columns.layout((part.file, key), stored)
+            block = read_block(stored, part.rows, layout)
             return lambda i: self._join_dense(block[i], to, join)
         data, indices, indptr = read_csr_block(
             stored, part.rows, cache=self._columns, key=(part.file, key)

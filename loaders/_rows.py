@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ._hdf5 import find_layout, read_ranges
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from ._handles import Handles
+    from ._hdf5 import Layout
 
 __all__ = ["ColumnCache", "FileRows", "gather_csr", "group_by_file", "read_block", "read_csr_block"]
 
 
 class ColumnCache:
-    """Columns (row pointers, label codes) kept in memory while they fit.
+    """Columns (row pointers, label codes) and layouts of datasets, kept in memory while they fit.
 
     What does not fit any more is read from the file each time: nothing is evicted, so a corpus
     larger than the budget costs more reads but never reads a whole column for one row.
@@ -33,6 +36,7 @@ class ColumnCache:
         self._free = max_bytes
         self._max_bytes = max_bytes
         self._held: dict[Hashable, npt.NDArray[Any]] = {}
+        self._layouts: dict[Hashable, Layout | None] = {}
 
     def take(self, key: Hashable, column: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Values of `column`, an array on disk, at `rows` (ascending). Shape ``(n_rows,)``."""
@@ -45,8 +49,23 @@ class ColumnCache:
             self._free -= size
         return held[rows]
 
+    def layout(self, key: Hashable, array: Any) -> Layout | None:
+        """Layout of `array`, a dataset on disk; None if its own library must read it."""
+        if key not in self._layouts:
+            found = find_layout(array)
+            if found is not None and found.nbytes > self._free:
+                return None
+            self._layouts[key] = found
+            self._free -= 0 if found is None else found.nbytes
+        return self._layouts[key]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"_free": self._max_bytes, "_max_bytes": self._max_bytes, "_held": {}}
+        return {
+            "_free": self._max_bytes,
+            "_max_bytes": self._max_bytes,
+            "_held": {},
+            "_layouts": {},
+        }
 
 
 class FileRows(NamedTuple):
@@ -64,15 +83,20 @@ class FileRows(NamedTuple):
 
 def group_by_file(files: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Iterator[FileRows]:
     """Split a request, given as file and row of each cell, by file. Both of shape ``(n,)``."""
-    for file in np.unique(files):
-        places = np.flatnonzero(files == file)
+    order = np.argsort(files, kind="stable")
+    ends = np.flatnonzero(np.diff(files[order])) + 1
+    for places in np.split(order, ends) if len(order) else ():
         unique, source = np.unique(rows[places], return_inverse=True)
-        yield FileRows(int(file), unique, places, source)
+        yield FileRows(int(files[places[0]]), unique, places, source)
 
 
-def read_block(array: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def read_block(
+    array: Any, rows: npt.NDArray[np.int64], layout: Layout | None = None
+) -> npt.NDArray[Any]:
     """Read ascending `rows` of an array on disk, one read for each run of neighbours."""
-    return _read_ranges(array, rows, rows + 1)
+    block = np.empty((len(rows), *array.shape[1:]), dtype=array.dtype)
+    _read_ranges(array, rows, rows + 1, layout, block)
+    return block
 
 
 def read_csr_block(
@@ -84,12 +108,47 @@ def read_csr_block(
     -------
     Values ``(nnz,)``, columns ``(nnz,)`` as they are stored, and row pointers ``(n_rows + 1,)``.
     """
-    indptr = group["indptr"]
-    start = cache.take(key, indptr, rows).astype(np.int64)
-    stop = cache.take(key, indptr, rows + 1).astype(np.int64)
-    data = _read_ranges(group["data"], start, stop)
-    indices = _read_ranges(group["indices"], start, stop)
-    return data, indices, np.concatenate([[0], np.cumsum(stop - start)])
+    block = _CsrRows(group, rows, cache=cache, key=key)
+    data, indices = (
+        np.empty(block.ends[-1], dtype=group[name].dtype) for name in ("data", "indices")
+    )
+    block.read_into(data, indices)
+    return data, indices, block.ends
+
+
+class _CsrRows:
+    """Rows of a CSR group on disk; the values are read when there is a place for them."""
+
+    def __init__(
+        self, group: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
+    ) -> None:
+        indptr = group["indptr"]
+        self._start = cache.take(key, indptr, rows).astype(np.int64)
+        self._stop = cache.take(key, indptr, rows + 1).astype(np.int64)
+        self._arrays = {name: group[name] for name in ("data", "indices")}
+        self._layouts = {
+            name: cache.layout((key, name), array) for name, array in self._arrays.items()
+        }
+        self.dtype: np.dtype[Any] = self._arrays["data"].dtype
+        self.ends = np.concatenate([[0], np.cumsum(self._stop - self._start)])
+
+    def read_into(self, data: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
+        for name, out in (("data", data), ("indices", indices)):
+            _read_ranges(self._arrays[name], self._start, self._stop, self._layouts[name], out)
+
+
+class _DenseRows:
+    """Rows of a dense array on disk as those of a CSR matrix."""
+
+    def __init__(
+        self, array: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
+    ) -> None:
+        self._x = sparse.csr_matrix(read_block(array, rows, cache.layout(key, array)))
+        self.dtype: np.dtype[Any] = self._x.dtype
+        self.ends = self._x.indptr.astype(np.int64)
+
+    def read_into(self, data: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
+        data[:], indices[:] = self._x.data, self._x.indices
 
 
 def gather_csr(
@@ -123,67 +182,63 @@ def gather_csr(
     -------
     Shape ``(n, n_columns)``, in the order asked, columns ascending within each row.
     """
-    parts = []
     order = np.empty(len(rows), dtype=np.int64)
-    n_read = 0
+    blocks, moves, n_read = [], [], 0
     for part in group_by_file(files, rows):
         x = stores[part.file]["X"]
-        block = _csr_of(x, part.rows, cache=cache, key=(part.file, "X"))
-        parts.append(_move_columns(block, columns[part.file]))
+        kind = _DenseRows if hasattr(x, "shape") else _CsrRows
+        blocks.append(kind(x, part.rows, cache=cache, key=(part.file, "X")))
+        moves.append(columns[part.file])
         order[part.places] = n_read + part.source
         n_read += len(part.rows)
-    if not parts:
+    if not blocks:
         return sparse.csr_matrix(np.zeros((0, n_columns), dtype=dtype))
-    data = np.concatenate([data for data, _, _ in parts]).astype(dtype, copy=False)
-    indices = np.concatenate([indices for _, indices, _ in parts])
-    lengths = np.concatenate([np.diff(indptr) for _, _, indptr in parts])
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    dtype = np.result_type(*(block.dtype for block in blocks)) if dtype is None else dtype
+    first = np.cumsum([0, *(block.ends[-1] for block in blocks)])
+    indptr = np.concatenate(
+        [[0], *(start + block.ends[1:] for start, block in zip(first, blocks, strict=False))]
+    )
+    if indptr[-1] < 2**31:  # else scipy makes another copy of the columns
+        indptr = indptr.astype(np.int32)
+    data, indices = np.empty(first[-1], dtype=dtype), np.empty(first[-1], dtype=indptr.dtype)
+    for start, block, to in zip(first, blocks, moves, strict=False):
+        own = indices[start : start + block.ends[-1]]
+        block.read_into(data[start : start + block.ends[-1]], own)
+        if to is not None:
+            own[:] = to[own]
+    if any(to is not None and (to < 0).any() for to in moves):
+        kept = indices >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[indptr].astype(indptr.dtype)
+        data, indices = data[kept], indices[kept]
     read = sparse.csr_matrix((data, indices, indptr), shape=(n_read, n_columns), copy=False)
-    result = read[order]
+    result = read if (np.diff(order, prepend=-1) == 1).all() else read[order]
     result.sort_indices()
     return result
 
 
-def _csr_of(
-    x: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]]:
-    if not hasattr(x, "shape"):
-        return read_csr_block(x, rows, cache=cache, key=key)
-    block = sparse.csr_matrix(read_block(x, rows))
-    return block.data, block.indices, block.indptr.astype(np.int64)
-
-
-def _move_columns(
-    block: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]],
-    columns: npt.NDArray[np.integer[Any]] | None,
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.int64]]:
-    data, indices, indptr = block
-    if columns is None:
-        return block
-    moved = columns[indices]
-    kept = moved >= 0
-    if kept.all():
-        return data, moved, indptr
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return data[kept], moved[kept], before[indptr]
-
-
 def _read_ranges(
-    array: Any, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]
-) -> npt.NDArray[Any]:
-    """Read ascending ranges end to end; ranges that touch are read at once."""
+    array: Any,
+    start: npt.NDArray[np.int64],
+    stop: npt.NDArray[np.int64],
+    layout: Layout | None,
+    out: npt.NDArray[Any],
+) -> None:
+    """Read ascending ranges end to end into `out`; ranges that touch are read at once."""
     filled = stop > start
     start, stop = start[filled], stop[filled]
     if not len(start):
-        nothing: npt.NDArray[Any] = array[:0]
-        return nothing
+        return
     apart = np.flatnonzero(start[1:] != stop[:-1]) + 1
-    firsts = start[np.concatenate([[0], apart])].tolist()
-    lasts = stop[np.concatenate([apart, [len(stop)]]) - 1].tolist()
-    if len(firsts) > 1 and hasattr(array, "oindex"):
+    start = start[np.concatenate([[0], apart])]
+    stop = stop[np.concatenate([apart, [len(stop)]]) - 1]
+    if layout is not None and layout.dtype == out.dtype:
+        read_ranges(array, layout, start, stop, out)
+    elif len(start) > 1 and hasattr(array, "oindex"):
         # zarr decodes whole chunks for every read, so it is asked once
-        wanted = np.concatenate([np.arange(a, b) for a, b in zip(firsts, lasts, strict=True)])
-        found: npt.NDArray[Any] = array.oindex[(wanted, *[slice(None)] * (array.ndim - 1))]
-        return found
-    pieces: list[npt.NDArray[Any]] = [array[a:b] for a, b in zip(firsts, lasts, strict=True)]
-    return np.concatenate(pieces)
+        wanted = np.concatenate([np.arange(*span) for span in zip(start, stop, strict=True)])
+        out[:] = array.oindex[(wanted, *[slice(None)] * (array.ndim - 1))]
+    else:
+        done = 0
+        for first, last in zip(start.tolist(), stop.tolist(), strict=True):
+            out[done : done + last - first] = array[first:last]
+            done += last - first
