@@ -1,0 +1,22 @@
+"""The loader as others want it: Lightning, Hugging Face, scvi-tools, AnnData."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._lightning import CorpusDataModule
+    from ._part import PartLoader
+    from ._splits import read_splits
+
+__all__ = ["CorpusDataModule", "PartLoader", "read_splits"]
+
+_HOMES = {
+    "CorpusDataModule": "_lightning",
+    "PartLoader": "_part",
+    "read_splits": "_splits",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
