@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from ..._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._huggingface import CellDataset, cell_stream
     from ._lightning import CorpusDataModule
     from ._part import PartLoader
     from ._splits import read_splits
 
-__all__ = ["CorpusDataModule", "PartLoader", "read_splits"]
+__all__ = ["CellDataset", "CorpusDataModule", "PartLoader", "cell_stream", "read_splits"]
 
 _HOMES = {
+    "CellDataset": "_huggingface",
     "CorpusDataModule": "_lightning",
     "PartLoader": "_part",
+    "cell_stream": "_huggingface",
     "read_splits": "_splits",
 }
 
