@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from ._huggingface import CellDataset, cell_stream
     from ._lightning import CorpusDataModule
     from ._part import PartLoader
+    from ._scvi import ScviDataModule
     from ._splits import read_splits
 
-__all__ = ["CellDataset", "CorpusDataModule", "PartLoader", "cell_stream", "read_splits"]
+__all__ = ["CellDataset", "CorpusDataModule", "PartLoader", "ScviDataModule", "cell_stream", "read_splits"]
 
 _HOMES = {
     "CellDataset": "_huggingface",
     "CorpusDataModule": "_lightning",
     "PartLoader": "_part",
+    "ScviDataModule": "_scvi",
     "cell_stream": "_huggingface",
     "read_splits": "_splits",
 }

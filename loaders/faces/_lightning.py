@@ -99,19 +99,16 @@ class CorpusDataModule(LightningDataModule):
     def _loader(self, stage: str) -> PartLoader:
         training = stage == "train"
         if stage not in self._loaders:
-            self._loaders[stage] = PartLoader(
-                self.corpus,
-                self.batch_size,
-                cells=self._cells.get(stage),
-                seed=self.seed,
-                shuffle=training,
-                even=training,
-                **self.options,
-            )
+            cells = self._cells.get(stage)
+            self._loaders[stage] = self._make(cells=cells, shuffle=training, even=training)
         loader = self._loaders[stage]
         if self.trainer is not None:
             loader.rank, loader.world_size = self.trainer.global_rank, self.trainer.world_size
         return loader
+
+    def _make(self, **options: Any) -> PartLoader:
+        known = {"batch_size": self.batch_size, "seed": self.seed, **self.options}
+        return PartLoader(self.corpus, **known | options)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {len(cells):,}" for name, cells in self._cells.items())
