@@ -26,15 +26,16 @@ __all__ = ["PartLoader"]
 class PartLoader(CorpusLoader):
     """Some cells of a corpus, in batches of which each of several processes takes its turn.
 
-    The order is that of all batches whatever the number of processes: with `world_size` processes
-    the one of `rank` gets each `world_size`-th batch, beginning with batch `rank`.
+    The order is that of the corpus, less the other cells. With `world_size` processes the one of
+    `rank` gets each `world_size`-th batch, beginning with batch `rank`.
 
     Parameters
     ----------
     corpus, batch_size
         See `CorpusLoader`.
     cells
-        Numbers of the cells. Shape ``(n,)``. None for all.
+        Numbers of the cells, each once; without `shuffle`, in the order wanted. Shape ``(n,)``. None
+        for all.
     rank, world_size
         Of this process, and how many there are.
     even
@@ -109,14 +110,19 @@ class PartLoader(CorpusLoader):
             mine["part"] = hashlib.blake2b(self._cells.tobytes(), digest_size=8).hexdigest()
         return mine
 
-    def _batches(self, turn: Turn, *, first: int, step: int) -> Iterator[tuple[int, Batch]]:
-        order = (
-            epoch_order(self.n_cells, seed=self.seed, epoch=turn.epoch)
-            if self.shuffle
-            else np.arange(self.n_cells)
-        )
-        if self._cells is not None:
-            order = self._cells[order]
-        for position in range(turn.position + first, len(self), step):
-            start = (position * self.world_size + self.rank) * self.batch_size
-            yield position, self._read(order[start : start + self.batch_size])
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
+        order = self._order_of_all(epoch)
+        n_full = len(order) // self.batch_size
+        full, rest = np.split(order, [n_full * self.batch_size])
+        own = full.reshape(n_full, self.batch_size)[self.rank :: self.world_size].ravel()
+        return np.append(own, rest) if n_full % self.world_size == self.rank else own
+
+    def _order_of_all(self, epoch: int) -> npt.NDArray[np.int64]:
+        if self._cells is None:
+            return super()._order(epoch)
+        if not self.shuffle:
+            return self._cells
+        order = super()._order(epoch)
+        wanted = np.zeros(len(order), dtype=bool)
+        wanted[self._cells] = True
+        return order[wanted[order]]
