@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["MAX_WORKERS", "EpochClock", "Progress", "Turn", "epoch_order"]
+__all__ = ["MAX_WORKERS", "EpochClock", "Progress", "Turn", "block_order", "epoch_order"]
 
 MAX_WORKERS = 1024
 """DataLoader workers of one set."""
@@ -35,6 +35,36 @@ def epoch_order(n_cells: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]
     """
     key = np.array([seed, epoch], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(n_cells)
+
+
+def block_order(
+    n_cells: int, *, seed: int, epoch: int, block_size: int, window: int
+) -> npt.NDArray[np.int64]:
+    """The order of all cells where neighbours stay near each other, for storage that is slow.
+
+    Blocks of neighbours are shuffled, then the cells within each window of the result.
+
+    Parameters
+    ----------
+    n_cells, seed, epoch
+        See `epoch_order`.
+    block_size
+        Cells of a block.
+    window
+        Cells that are shuffled among themselves: more of them mix more blocks.
+
+    Returns
+    -------
+    Each of ``0 .. n_cells - 1`` once. Shape ``(n_cells,)``.
+    """
+    key = np.array([seed, epoch], dtype=np.uint64)
+    chance = np.random.Generator(np.random.Philox(key=key))
+    first = chance.permutation(-(-n_cells // block_size)) * block_size
+    order = (first[:, None] + np.arange(block_size)).reshape(-1)
+    order = order[order < n_cells]
+    for start in range(0, n_cells, window):
+        chance.shuffle(order[start : start + window])
+    return order
 
 
 class Turn(NamedTuple):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import operator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import ConflictError, InputError, SchemaError
-from ._batch import Batch, sparse_tensor, use_up_torch_notices
-from ._curated import read_layout
-from ._epochs import MAX_WORKERS, EpochClock, Turn, epoch_order
-from ._handles import Handles
-from ._kept import KeptRows
-from ._rows import ColumnCache, gather_csr, group_by_file
-from .corpus import obs_column
+from ._batch import Batch, use_up_torch_notices
+from ._device import to_device
+from ._epochs import MAX_WORKERS, EpochClock, Turn, block_order, epoch_order
+from ._files_reader import FilesReader
+from ._form import Form, Scaling, Tokens
+from ._prefetch import in_threads
+from .corpus import Corpus
 from .recording import handed_out, watch
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .corpus import Corpus
+    from ._files_reader import Reader
+    from ._form import Check, Output
+    from .packed import PackedCorpus
 
 __all__ = ["Batch", "CorpusLoader"]
 
 FORMAT = 1
+_TASK_CELLS = 1024
+_TASK_BYTES = 32 * 2**20
+"""Of the batches that a thread makes at a time: few large tasks scale, but must fit memory."""
 
 
 class CorpusLoader(IterableDataset[Batch]):
@@ -50,7 +56,7 @@ class CorpusLoader(IterableDataset[Batch]):
     Parameters
     ----------
     corpus
-        What to read.
+        What to read: files as they are, or packed.
     batch_size
         Cells in a batch.
     labels
@@ -60,17 +66,32 @@ class CorpusLoader(IterableDataset[Batch]):
     shuffle
         False for the order of the files.
     output
-        ``"csr"`` for sparse X, ``"dense"`` for dense X: better made dense on the device.
+        ``"csr"`` for sparse X, ``"dense"`` for dense X: better made dense on the device. Packed
+        corpora also give ``"ragged"`` and ``"tokens"``, see `Batch`.
     drop_last
         Leave out a last batch that is not full.
     genes
         Columns of X. Genes that are not listed are left out, listed ones that a file does not
         have are zero. None for the sorted union of the files' genes.
+    threads
+        How many threads make batches ahead in this process; 0 for none. The batches are the same.
+        In a DataLoader worker each has as many.
+    device
+        Where batches are copied to, through pinned memory and without waiting. Not for DataLoader
+        workers.
+    block_size
+        Shuffle blocks of so many neighbours rather than cells, for storage that reads large pieces
+        much faster than small ones. 1 for cells, and an order that is fully random.
+    fetch
+        With blocks: how many batches' worth of cells are shuffled among themselves.
+    tokens, scaling, renamed, obs, obsm, measured, check
+        Of packed corpora only: see `Tokens`, `Scaling`, `PackedCorpus.projected` and
+        `PackedCorpus.read`.
 
     Raises
     ------
     InputError
-        If an argument is out of its range.
+        If an argument is out of its range, or needs a packed corpus.
     NotFoundError
         If a file is not there.
     SchemaError
@@ -82,41 +103,66 @@ class CorpusLoader(IterableDataset[Batch]):
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | PackedCorpus,
         batch_size: int = 256,
         *,
         labels: Sequence[str] = (),
         seed: int = 0,
         shuffle: bool = True,
-        output: Literal["csr", "dense"] = "csr",
+        output: Output = "csr",
         drop_last: bool = False,
         genes: Sequence[str] | None = None,
+        threads: int = 0,
+        device: torch.device | str | None = None,
+        block_size: int = 1,
+        fetch: int = 64,
+        tokens: Tokens | None = None,
+        scaling: Scaling | None = None,
+        renamed: Mapping[str, str] | None = None,
+        obs: Sequence[str] = (),
+        obsm: Sequence[str] = (),
+        measured: bool = False,
+        check: Check = "first read",
     ) -> None:
         super().__init__()
-        if output not in ("csr", "dense"):
-            msg = f"output is {output!r}. Choose 'csr' or 'dense'."
-            raise InputError(msg)
-        self.corpus = corpus
+        packed = None if isinstance(corpus, Corpus) else corpus
+        self.corpus = corpus if isinstance(corpus, Corpus) else corpus.corpus
         self.batch_size = _whole(batch_size, name="batch_size", low=1)
         self.seed = _whole(seed, name="seed", low=0)
-        self.labels = _known_labels(corpus, labels)
+        self.labels = known_labels(self.corpus, labels)
         self.shuffle = shuffle
         self.output = output
         self.drop_last = drop_last
+        self.threads = _whole(threads, name="threads", low=0)
+        self.block_size = _whole(block_size, name="block_size", low=1)
+        self.fetch = _whole(fetch, name="fetch", low=1)
+        self.device = None if device is None else torch.device(device)
+        away = self.device is not None and self.device.type != "cpu"
+        self._dense_there = away and output == "dense"
+        form = Form(
+            output="csr" if self._dense_there else output,
+            labels=self.labels,
+            genes=None if genes is None else tuple(genes),
+            renamed=renamed,
+            tokens=tokens or Tokens(),
+            scaling=scaling or Scaling(),
+            obs=tuple(obs),
+            obsm=tuple(obsm),
+            measured=measured,
+            check=check,
+        )
         self._clock = EpochClock()
         self._n_rounds = 0
-        self._kept = KeptRows(corpus)
-        self._stores = Handles([ref.path for ref in corpus.datasets])
-        self._cache = ColumnCache()
-        self._layout = read_layout(corpus, self._stores, labels=self.labels, genes=genes)
-        self._stores.release()
+        self._reader: Reader = (
+            FilesReader(self.corpus, form) if packed is None else packed.reader(form)
+        )
         use_up_torch_notices()
         watch(self)
 
     @property
     def genes(self) -> tuple[str, ...]:
         """Gene id of each column of X."""
-        return self._layout.genes
+        return self._reader.genes
 
     @property
     def epoch(self) -> int:
@@ -141,6 +187,12 @@ class CorpusLoader(IterableDataset[Batch]):
         info = get_worker_info()
         if info is None:
             return self._hand_out(self._clock.begin())
+        if self.device is not None:
+            msg = (
+                f"DataLoader workers cannot copy to {self.device}. Leave `device` out, and use `threads` "
+                "instead of workers or copy batches where they arrive."
+            )
+            raise InputError(msg)
         if info.num_workers > MAX_WORKERS:
             msg = f"{info.num_workers:,} workers were asked for. Use at most {MAX_WORKERS:,}."
             raise InputError(msg)
@@ -162,7 +214,7 @@ class CorpusLoader(IterableDataset[Batch]):
         -------
         Place of the dataset in `Corpus.datasets`, and row of its file. Each of shape ``(n,)``.
         """
-        return self._kept.locate(np.asarray(cells, dtype=np.int64))
+        return self._reader.locate(np.asarray(cells, dtype=np.int64))
 
     def set_epoch(self, epoch: int) -> None:
         """Decide the epoch of the next iteration.
@@ -253,7 +305,7 @@ class CorpusLoader(IterableDataset[Batch]):
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
-        }
+        } | ({"block_size": self.block_size, "fetch": self.fetch} if self.block_size > 1 else {})
 
     def _hand_out(self, turn: Turn) -> Iterator[Batch]:
         for position, batch in self._batches(turn, first=0, step=1):
@@ -267,50 +319,51 @@ class CorpusLoader(IterableDataset[Batch]):
             yield batch
 
     def _batches(self, turn: Turn, *, first: int, step: int) -> Iterator[tuple[int, Batch]]:
+        order = self._order(turn.epoch)
+        positions = range(turn.position + first, len(self), step)
+        read = functools.partial(self._read, order, turn.epoch)
+        if not self.threads:
+            yield from ((position, read(position)) for position in positions)
+            return
+        n = self._batches_of_task()
+        tasks = (positions[start : start + n] for start in range(0, len(positions), n))
+        for made in in_threads(
+            lambda task: [(position, read(position)) for position in task],
+            tasks,
+            n_threads=min(self.threads, self._reader.n_threads),
+        ):
+            yield from made
+
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
         n_cells = self.corpus.n_cells
-        order = (
-            epoch_order(n_cells, seed=self.seed, epoch=turn.epoch)
-            if self.shuffle
-            else np.arange(n_cells)
+        if not self.shuffle:
+            return np.arange(n_cells)
+        if self.block_size == 1:
+            return epoch_order(n_cells, seed=self.seed, epoch=epoch)
+        return block_order(
+            n_cells,
+            seed=self.seed,
+            epoch=epoch,
+            block_size=self.block_size,
+            window=self.fetch * self.batch_size,
         )
-        for position in range(turn.position + first, len(self), step):
-            start = position * self.batch_size
-            yield position, self._read(order[start : start + self.batch_size])
 
-    def _read(self, cells: npt.NDArray[np.int64]) -> Batch:
-        datasets, rows = self._kept.locate(cells)
-        x = gather_csr(
-            self._stores,
-            datasets,
-            rows,
-            columns=self._layout.columns,
-            n_columns=len(self._layout.genes),
-            dtype=np.float32,
-            cache=self._cache,
-        )
-        batch: dict[str, torch.Tensor] = {
-            "X": sparse_tensor(x) if self.output == "csr" else torch.from_numpy(x.toarray()),
-            "dataset": torch.from_numpy(datasets),
-            "row": torch.from_numpy(cells.copy()),
-        }
-        for field in self.labels:
-            batch[field] = torch.from_numpy(self._read_label(field, datasets, rows))
-        return batch  # type: ignore[return-value]  # keys are checked in __init__
+    def _batches_of_task(self) -> int:
+        by_cells = -(-_TASK_CELLS // self.batch_size)
+        if self.output != "dense":
+            return by_cells
+        return max(1, min(by_cells, _TASK_BYTES // (4 * len(self.genes) * self.batch_size or 1)))
 
-    def _read_label(
-        self, field: str, datasets: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
-        labels = np.empty(len(rows), dtype=np.int64)
-        column = obs_column(field)
-        for part in group_by_file(datasets, rows):
-            stored = self._stores[part.file]["obs"][column]["codes"]
-            codes = self._cache.take((part.file, field), stored, part.rows)
-            # a cell without a category has code -1, and the last entry answers for it
-            labels[part.places] = self._layout.class_of[part.file][field][codes][part.source]
-        return labels
+    def _read(self, order: npt.NDArray[np.int64], epoch: int, position: int) -> Batch:
+        start = position * self.batch_size
+        cells = order[start : start + self.batch_size]
+        batch = self._reader.read(cells, seed=self.seed, epoch=epoch)
+        if self.device is None:
+            return batch
+        return to_device(batch, self.device, dense=self._dense_there)
 
 
-def _known_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[str, ...]:
+def known_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[str, ...]:
     for field in labels:
         if field not in corpus.classes:
             known = ", ".join(corpus.classes) or "none"

@@ -1,0 +1,1 @@
+"""Packed corpora: the form that training reads, see ``docs/packed-format.md``."""

@@ -1,0 +1,168 @@
+"""Rows that do not lie in memory as they are: compressed, or far away."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import numpy.typing as npt
+
+    from .._form import Check
+    from ._shard import Shard
+
+__all__ = ["BlockCache", "BlockRows", "damaged"]
+
+CACHE_BYTES = 64 * 2**20
+_MAX_GAP = 64 * 2**10
+_MAX_RANGE = 8 * 2**20
+
+
+def damaged(shard: Shard, block: int, *, what: str) -> IntegrityError:
+    """Make the error for a block that is not what it should be."""
+    msg = (
+        f"Block {block:,} of {shard.path} {what}. Fetch or pack this shard again; `PackedCorpus.verify` "
+        "finds all that is damaged."
+    )
+    return IntegrityError(msg, {"shard": str(shard.path), "block": block})
+
+
+class BlockCache:
+    """Blocks kept in memory up to a number of bytes; the one used longest ago goes first."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._free = max_bytes
+        self._held: OrderedDict[Hashable, npt.NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> npt.NDArray[np.uint8] | None:
+        """Give a block if it is held."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def put(self, key: Hashable, block: npt.NDArray[np.uint8]) -> None:
+        """Hold a block."""
+        with self._lock:
+            if key not in self._held:
+                self._held[key] = block
+                self._free -= block.nbytes
+            while self._free < 0 and self._held:
+                self._free += self._held.popitem(last=False)[1].nbytes
+
+
+class BlockRows:
+    """Finds rows in blocks, which it reads once for all rows of a batch, and keeps for the next.
+
+    Parameters
+    ----------
+    shards
+        All of the corpus.
+    check
+        When blocks are compared with their hash: when they are read, or never.
+    cache_bytes
+        Memory for blocks.
+    """
+
+    def __init__(
+        self, shards: list[Shard], check: Check, *, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self._shards = shards
+        self._check = check != "never"
+        self._cache = BlockCache(cache_bytes)
+        self._block_rows = np.array([shard.block_rows for shard in shards], dtype=np.int64)
+        self._local = threading.local()
+
+    def find(
+        self,
+        shards: npt.NDArray[np.int64],
+        places: npt.NDArray[np.int64],
+        table: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int64],
+    ) -> list[npt.NDArray[np.uint8]]:
+        """Write the facts of rows into `rows`; keep what is returned while these are used.
+
+        Raises
+        ------
+        IntegrityError
+            If a block differs from its hash, or is not as the format says.
+        TransferError
+            If it cannot be fetched.
+        """
+        from ._batches import find_in_blocks
+
+        in_shard, inner = np.divmod(places, self._block_rows[shards])
+        keys = np.stack([shards, in_shard], axis=1)
+        wanted, which = np.unique(keys, axis=0, return_inverse=True)
+        blocks = self._blocks([(shard, block) for shard, block in wanted.tolist()])
+        facts = np.array(
+            [
+                (block.ctypes.data, len(block), self._rows_in(*key))
+                for key, block in zip(wanted.tolist(), blocks, strict=True)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 3)
+        at = find_in_blocks(shards, places, table, which.reshape(-1), inner, facts, rows)
+        if at >= 0:
+            shard = self._shards[shards[at]]
+            raise damaged(shard, int(in_shard[at]), what="says that its rows lie beyond its end")
+        return blocks
+
+    def _rows_in(self, shard: int, block: int) -> int:
+        """Rows of a block; 0 if it is a row and nothing else."""
+        own = self._shards[shard]
+        if own.codec == "plain":
+            return 0
+        return min(own.block_rows, own.n_cells - block * own.block_rows)
+
+    def _blocks(self, keys: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
+        found = {key: self._cache.get(key) for key in keys}
+        for shard in dict.fromkeys(key[0] for key in keys if found[key] is None):
+            missing = [key[1] for key in keys if key[0] == shard and found[key] is None]
+            for block, stored in zip(missing, self._stored(shard, missing), strict=True):
+                ready = self._decoded(shard, block, stored)
+                found[shard, block] = ready
+                self._cache.put((shard, block), ready)
+        return [block for key in keys if (block := found[key]) is not None]
+
+    def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:
+        own = self._shards[shard]
+        offsets = own.section("offsets")
+        begins, ends = offsets[blocks].tolist(), offsets[np.array(blocks) + 1].tolist()
+        for block, begin, end in zip(blocks, begins, ends, strict=True):
+            if not 0 <= begin <= end <= own.rows_length:
+                raise damaged(own, block, what="lies outside of the shard's rows")
+        return own.read_rows(begins, ends)
+
+    def _decoded(self, shard: int, block: int, stored: npt.NDArray[np.uint8]) -> Any:
+        from ._xxh64 import xxh64
+
+        own = self._shards[shard]
+        if self._check and xxh64(stored) != int(own.section("checks")[block]):
+            raise damaged(own, block, what="differs from its hash")
+        if own.codec == "plain":
+            return stored
+        import zstandard
+
+        first = block * own.block_rows
+        counts = own.section("n_values")[first : first + own.block_rows]
+        most = 4 * (len(counts) + 1) + 12 * int(counts.sum(dtype=np.int64)) + 8 * len(counts)
+        try:
+            size = zstandard.get_frame_parameters(stored).content_size
+            if not 0 < size <= most:
+                raise damaged(own, block, what=f"would be {size:,} bytes long")
+            decoder = getattr(self._local, "decoder", None)
+            if decoder is None:
+                decoder = self._local.decoder = zstandard.ZstdDecompressor()
+            return np.frombuffer(decoder.decompress(stored), np.uint8)
+        except zstandard.ZstdError as error:
+            raise damaged(own, block, what=f"cannot be decompressed ({error})") from error

@@ -1,0 +1,131 @@
+"""How the functions that run over bytes are compiled, and the few loads that numba lacks.
+
+Modules that import this one import numba, which takes a second: import them inside functions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "bytes_at",
+    "compiled",
+    "load8",
+    "load16",
+    "load32",
+    "load64",
+    "ones",
+    "running_sum",
+    "trailing_zeros",
+]
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile when first called, without the GIL, and keep the machine code on disk if possible."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return numba.njit(**options)(function)
+
+
+def _loads(bits: int, result: Any) -> Any:
+    """Make a function that loads a little-endian number from any address."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def load(typingctx: Any, address: Any) -> Any:
+        del typingctx
+
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            del context, signature
+            kind = ir.IntType(bits)
+            found = builder.load(builder.inttoptr(args[0], kind.as_pointer()), typ=kind)
+            found.align = 1
+            return builder.zext(found, ir.IntType(64)) if bits < 64 else found
+
+        return result(types.int64), build
+
+    return load
+
+
+load8 = _loads(8, types.int64)
+load16 = _loads(16, types.int64)
+load32 = _loads(32, types.int64)
+load64 = _loads(64, types.uint64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bytes_at(typingctx: Any, address: Any) -> Any:
+    """Turn an address into a pointer that `numba.carray` takes."""
+    del typingctx, address
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
+    """Replace differences by ids, 16 u16 at a time: each is the last one plus itself plus 1.
+
+    `values` is the address of ``16 * n_steps`` numbers, `n_steps` how many times 16 to do.
+    """
+    del typingctx, values, n_steps
+    lanes = 16
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del signature
+        vector = ir.VectorType(ir.IntType(16), lanes)
+        shuffle = ir.VectorType(ir.IntType(32), lanes)
+        zeros, ones = vector([0] * lanes), vector([1] * lanes)
+        last = cgutils.alloca_once_value(builder, vector([0xFFFF] * lanes))
+        with cgutils.for_range(builder, args[1]) as loop:
+            place = builder.add(args[0], builder.mul(loop.index, loop.index.type(2 * lanes)))
+            pointer = builder.inttoptr(place, vector.as_pointer())
+            found = builder.load(pointer, typ=vector)
+            found.align = 1
+            total = builder.add(found, ones)
+            for step in (1, 2, 4, 8):
+                moved = shuffle([max(i - step, -1) % (lanes + 1) for i in range(lanes)])
+                total = builder.add(total, builder.shuffle_vector(total, zeros, moved))
+            total = builder.add(total, builder.load(last, typ=vector))
+            builder.store(total, pointer).align = 1
+            end = builder.shuffle_vector(total, zeros, shuffle([lanes - 1] * lanes))
+            builder.store(end, last)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Count the zeros below the lowest one of a u64 that is not 0."""
+    del typingctx, word
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typingctx: Any, word: Any) -> Any:
+    """Count the ones of a u64."""
+    del typingctx, word
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), build

@@ -1,0 +1,210 @@
+"""Batches of cells out of packed shards."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from ._blocks import BlockRows, damaged
+from ._columns import Codes, read_classes, read_column, read_obsm
+from ._genes import name_genes
+from ._output import Failure, RowWriter
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .._batch import Batch
+    from .._form import Form
+    from ._corpus import PackedCorpus
+    from ._shard import Shard
+
+__all__ = ["PackedReader"]
+
+
+class _Column(Protocol):
+    def read(
+        self, shards: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
+    ) -> npt.NDArray[Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What one process has open."""
+
+    pid: int
+    shards: list[Shard]
+    firsts: npt.NDArray[np.int64]
+    """Number of the first cell of each shard."""
+    datasets: npt.NDArray[np.int64]
+    """Place of each shard's dataset."""
+    table: npt.NDArray[np.int64]
+    """See `find_rows`."""
+    seen: npt.NDArray[np.uint8]
+    """A bit for each cell whose row was checked."""
+    blocks: BlockRows | None
+    """None if all rows lie in memory as they are."""
+    writer: RowWriter
+    columns: dict[str, _Column]
+    """What else is read, by its key in the batch."""
+    measured: torch.Tensor | None
+    kept: list[Any] = field(default_factory=list)
+    """What addresses in `table` point to."""
+
+
+class PackedReader:
+    """Reads a packed corpus in one form. Many threads may read at once.
+
+    Shards are opened by the process that reads, when it first does.
+
+    Parameters
+    ----------
+    packed, form
+        What to read, and how to give it.
+    cache_bytes
+        Memory for blocks that are not single rows in memory.
+    """
+
+    n_threads = 64
+    """Threads that may read at once."""
+
+    def __init__(self, packed: PackedCorpus, form: Form, *, cache_bytes: int) -> None:
+        self._packed = packed
+        self._form = form
+        self._cache_bytes = cache_bytes
+        genes = packed.genes
+        if form.renamed is not None:
+            genes = tuple(sorted({form.renamed[gene] for gene in genes if gene in form.renamed}))
+        self.genes = genes if form.genes is None else form.genes
+        # says what is wrong with the genes before anything is read
+        self._renaming = name_genes([packed.genes], self.genes, renamed=form.renamed)
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()
+
+    def read(self, cells: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
+        """Read cells, in the order given; chance depends on `seed`, `epoch` and the cell."""
+        from ._batches import find_cells, find_rows, mark_seen
+        from ._row import N_FACTS
+
+        own = self._open()
+        shards, places = np.empty(len(cells), np.int64), np.empty(len(cells), np.int64)
+        find_cells(cells, own.firsts, shards, places)
+        rows = np.empty((len(cells), N_FACTS), np.int64)
+        check = ("never", "first read", "always").index(self._form.check)
+        kept = None
+        if own.blocks is not None:
+            kept = own.blocks.find(shards, places, own.table, rows)
+        else:
+            at = find_rows(cells, shards, places, own.table, check, own.seen, rows)
+            if at >= 0:
+                raise damaged(own.shards[shards[at]], int(places[at]), what="lies out of the rows")
+        try:
+            batch = own.writer.write(rows, cells, seed=seed, epoch=epoch)
+        except Failure as failure:
+            shard = own.shards[shards[failure.at]]
+            what = "differs from its hash" if failure.differs else "cannot be decoded"
+            raise damaged(shard, int(places[failure.at] // shard.block_rows), what=what) from None
+        del kept
+        if check == 1 and own.blocks is None:
+            mark_seen(cells, own.seen)
+        batch["dataset"] = torch.from_numpy(own.datasets[shards])
+        batch["row"] = torch.from_numpy(cells.copy())
+        for key, column in own.columns.items():
+            batch[key] = torch.from_numpy(column.read(shards, places))
+        if own.measured is not None:
+            lists = torch.from_numpy(rows[:, 3].copy())
+            batch["measured"] = own.measured.index_select(0, lists)
+        return batch  # type: ignore[return-value]  # keys are those of the form
+
+    def locate(
+        self, cells: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Give the place of the dataset, and the row of its file."""
+        own = self._open()
+        at = np.searchsorted(own.firsts, cells, side="right") - 1
+        rows = cells - own.firsts[at]
+        for i in np.unique(at).tolist():
+            rows[at == i] = own.shards[i].rows_of_file(rows[at == i])
+        return own.datasets[at], rows
+
+    def categories(self, name: str) -> tuple[str, ...]:
+        """Give what the integers of an obs column stand for; nothing if it holds numbers."""
+        column = self._open().columns[f"obs_{name}"]
+        return column.terms if isinstance(column, Codes) else ()
+
+    def release(self) -> None:
+        """Close the shards."""
+        self._opened = None
+
+    def _open(self) -> _Opened:
+        opened = self._opened
+        if opened is None or opened.pid != os.getpid():
+            with self._lock:
+                opened = self._opened
+                if opened is None or opened.pid != os.getpid():
+                    opened = self._opened = self._make()
+        return opened
+
+    def _make(self) -> _Opened:
+        from ._batches import N_SHARD_FACTS
+
+        form, packed = self._form, self._packed
+        shards = packed.open_shards()
+        sizes = np.array([shard.n_cells for shard in shards], dtype=np.int64)
+        place = {ref.uid: i for i, ref in enumerate(packed.corpus.datasets)}
+        near = all(shard.codec == "plain" and shard.rows_address for shard in shards)
+        lists: dict[tuple[str, ...], int] = {}
+        table = np.zeros((len(shards), N_SHARD_FACTS), dtype=np.int64)
+        firsts = np.cumsum(sizes) - sizes
+        kept = []
+        for shard, facts, first in zip(shards, table, firsts.tolist(), strict=True):
+            arrays = [shard.section(name) for name in ("offsets", "n_values", "checks")]
+            offsets, n_values, checks = arrays
+            kept.append(arrays)
+            facts[:] = (
+                first,
+                shard.rows_address or 0,
+                shard.rows_length,
+                offsets.ctypes.data,
+                n_values.ctypes.data,
+                n_values.dtype.itemsize,
+                checks.ctypes.data,
+                lists.setdefault(shard.genes, len(lists)),
+            )
+        renaming = name_genes(list(lists), self.genes, renamed=form.renamed)
+        columns: dict[str, _Column] = {}
+        for name in form.labels:
+            columns[name] = read_classes(shards, name, packed.classes[name])
+        columns |= {f"obs_{name}": read_column(shards, name) for name in form.obs}
+        columns |= {f"obsm_{name}": read_obsm(shards, name) for name in form.obsm}
+        longest = max(map(len, lists), default=0)
+        most = packed.max_count
+        return _Opened(
+            pid=os.getpid(),
+            shards=shards,
+            firsts=firsts,
+            datasets=np.array([place[shard.dataset] for shard in shards], dtype=np.int64),
+            table=table,
+            seen=np.zeros(-(-packed.n_cells // 8), np.uint8),
+            blocks=None if near else BlockRows(shards, form.check, cache_bytes=self._cache_bytes),
+            writer=RowWriter(
+                form,
+                renaming,
+                small=most is not None and most < 2**16 and max(longest, len(self.genes)) < 2**16,
+                whole=most is not None and most < 2**31,
+            ),
+            columns=columns,
+            measured=torch.from_numpy(renaming.measured()) if form.measured else None,
+            kept=kept,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_opened": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
