@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from ._scvi import ScviDataModule
     from ._splits import read_splits
 
-__all__ = ["CellDataset", "CorpusDataModule", "PartLoader", "ScviDataModule", "cell_stream", "read_splits"]
+__all__ = [
+    "CellDataset",
+    "CorpusDataModule",
+    "PartLoader",
+    "ScviDataModule",
+    "cell_stream",
+    "read_splits",
+]
 
 _HOMES = {
     "CellDataset": "_huggingface",

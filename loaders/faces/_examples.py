@@ -62,7 +62,8 @@ class Examples:
 
         if self.epoch is not None:
             places = _order(self.n_cells, seed=self.seed, epoch=self.epoch)[places]
-        batch: Any = self.loader._read(places if self.cells is None else self.cells[places])
+        cells = places if self.cells is None else self.cells[places]
+        batch: Any = self.loader._reader.read(cells, seed=self.seed, epoch=self.epoch or 0)
         x = batch["X"]
         starts = x.crow_indices().numpy()
         columns = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..corpus import Corpus
+    from ..packed import PackedCorpus
 
 __all__ = ["CellDataset", "cell_stream"]
 
@@ -28,7 +29,7 @@ READ = 256
 
 
 def cell_stream(
-    corpus: Corpus,
+    corpus: Corpus | PackedCorpus,
     *,
     labels: Sequence[str] = (),
     cells: npt.NDArray[np.int64] | None = None,
@@ -85,8 +86,8 @@ def cell_stream(
     )
     n = examples.n_cells
     if not n:
-        msg = f"There are no cells to stream from corpus {corpus.uid}. Pass others."
-        raise InputError(msg, {"corpus": corpus.uid})
+        msg = "There are no cells to stream. Pass those of a split that has some."
+        raise InputError(msg)
     shards = [(first, min(first + shard_size, n)) for first in range(0, n, shard_size)]
     # tables rather than `from_generator`, which goes through Python lists: 40 times slower
     source = ArrowExamplesIterable(_tables, {"shards": shards, "examples": examples, "size": size})
@@ -119,7 +120,7 @@ class CellDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | PackedCorpus,
         *,
         labels: Sequence[str] = (),
         cells: npt.NDArray[np.int64] | None = None,
@@ -148,7 +149,9 @@ class CellDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __repr__(self) -> str:
         corpus = self._examples.loader.corpus
-        return f"CellDataset of {corpus.name!r}: {len(self):,} cells of {', '.join(self.column_names)}"
+        return (
+            f"CellDataset of {corpus.name!r}: {len(self):,} cells of {', '.join(self.column_names)}"
+        )
 
     def __getitem__(self, key: int | slice | Sequence[int]) -> dict[str, Any]:
         """One example, or the columns of several: arrays, or a list of them where ragged."""
@@ -171,9 +174,10 @@ class CellDataset(torch.utils.data.Dataset[dict[str, Any]]):
 
     def select(self, places: Sequence[int] | npt.NDArray[np.int64]) -> CellDataset:
         """Choose examples by their places in this dataset."""
-        places = self._check(places)
+        cells = self._check(places)
         chosen = object.__new__(CellDataset)
-        cells = places if self._examples.cells is None else self._examples.cells[places]
+        if self._examples.cells is not None:
+            cells = self._examples.cells[cells]
         chosen._examples = Examples(loader=self._examples.loader, cells=cells)
         return chosen
 
@@ -192,7 +196,9 @@ class CellDataset(torch.utils.data.Dataset[dict[str, Any]]):
     def _read(self, places: Sequence[int] | range | npt.NDArray[np.int64]) -> pa.Table:
         return self._examples.table(self._check(places))
 
-    def _check(self, places: Sequence[int] | range | npt.NDArray[np.int64]) -> Any:
+    def _check(
+        self, places: Sequence[int] | range | npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
         found = np.asarray(places, dtype=np.int64).reshape(-1)
         n = len(self)
         if len(found) and not -n <= found.min() <= found.max() < n:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..corpus import Corpus
+    from ..packed import PackedCorpus
 
 __all__ = ["CorpusDataModule"]
 
@@ -33,16 +34,16 @@ class CorpusDataModule(LightningDataModule):
     Parameters
     ----------
     corpus
-        What to read.
+        What to read: files as they are, or packed.
     batch_size
         Cells in a batch.
     splits
         Numbers of the cells of ``train``, ``val`` (or ``validation``) and ``test``, such as
         `read_splits` gives. None to train on all cells.
-    labels, seed, output, genes
-        See `CorpusLoader`. `seed` decides the order of training; the others are read in order.
+    seed
+        Decides the order of training; the other splits are read in order.
     **options
-        More options of the loader.
+        As of `CorpusLoader`: ``labels``, ``genes``, ``output``, ``threads`` and others.
 
     Raises
     ------
@@ -52,7 +53,7 @@ class CorpusDataModule(LightningDataModule):
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | PackedCorpus,
         batch_size: int = 256,
         *,
         splits: Mapping[str, npt.NDArray[np.int64]] | None = None,
@@ -60,7 +61,7 @@ class CorpusDataModule(LightningDataModule):
         **options: Any,
     ) -> None:
         super().__init__()
-        self.corpus = corpus
+        self._source = corpus
         self.batch_size = batch_size
         self.seed = seed
         self.options = options
@@ -78,6 +79,11 @@ class CorpusDataModule(LightningDataModule):
             raise NotFoundError(msg, {"splits": list(splits)})
         self._loaders: dict[str, PartLoader] = {}
         self._loader("train")  # what does not fit is told here rather than when training begins
+
+    @property
+    def corpus(self) -> Corpus:
+        """What is read."""
+        return self._loaders["train"].corpus
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ class CorpusDataModule(LightningDataModule):
 
     def _make(self, **options: Any) -> PartLoader:
         known = {"batch_size": self.batch_size, "seed": self.seed, **self.options}
-        return PartLoader(self.corpus, **known | options)
+        return PartLoader(self._source, **known | options)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {len(cells):,}" for name, cells in self._cells.items())

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from .._epochs import epoch_order
 from ..loader import CorpusLoader, _whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    from .._batch import Batch
-    from .._epochs import Turn
     from ..corpus import Corpus
+    from ..packed import PackedCorpus
 
 __all__ = ["PartLoader"]
 
@@ -52,7 +50,7 @@ class PartLoader(CorpusLoader):
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | PackedCorpus,
         batch_size: int = 256,
         *,
         cells: npt.NDArray[np.int64] | None = None,
@@ -69,8 +67,12 @@ class PartLoader(CorpusLoader):
             msg = f"rank is {rank} of {world_size} processes. Count them from 0."
             raise InputError(msg, {"rank": rank, "world_size": world_size})
         self._cells = None if cells is None else np.asarray(cells, dtype=np.int64)
-        if cells is not None and len(cells) and not 0 <= np.min(cells) <= np.max(cells) < corpus.n_cells:
-            msg = f"Cells are numbered 0 to {corpus.n_cells - 1:,}; {np.max(cells):,} is asked for."
+        if (
+            cells is not None
+            and len(cells)
+            and not 0 <= np.min(cells) <= np.max(cells) < self.corpus.n_cells
+        ):
+            msg = f"Cells are numbered 0 to {self.corpus.n_cells - 1:,}; {np.max(cells):,} is asked for."
             raise InputError(msg, {"largest": int(np.max(cells)), "smallest": int(np.min(cells))})
 
     @property

@@ -42,7 +42,13 @@ def progress(
     ``for batch in progress(loader): ...``
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = console or Console(stderr=True)
     began = said = now = time.perf_counter()

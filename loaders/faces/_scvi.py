@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...errors import InputError
 from ._lightning import CorpusDataModule
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..corpus import Corpus
+    from ..packed import PackedCorpus
     from ._part import PartLoader
 
 __all__ = ["ScviDataModule"]
@@ -38,6 +38,8 @@ class ScviDataModule(CorpusDataModule):
         Field whose terms are the model's labels. None for no labels.
     unlabeled_category
         Name of the batch and of the label of cells that have none; the last of its kind.
+    threads
+        See `CorpusLoader`.
     genes
         The model's variables. None for the sorted union of the files' genes, which is more than
         most models want.
@@ -50,7 +52,7 @@ class ScviDataModule(CorpusDataModule):
 
     def __init__(
         self,
-        corpus: Corpus,
+        corpus: Corpus | PackedCorpus,
         batch_size: int = 128,
         *,
         batch_key: str = "dataset",
@@ -59,20 +61,21 @@ class ScviDataModule(CorpusDataModule):
         splits: Mapping[str, npt.NDArray[np.int64]] | None = None,
         seed: int = 0,
         genes: Sequence[str] | None = None,
+        threads: int = 0,
     ) -> None:
         self.batch_key = batch_key
         self.labels_key = labels_key
         self.unlabeled_category = unlabeled_category
-        keys = [key for key in (batch_key, labels_key) if key is not None and key != "dataset"]
-        for key in keys:
-            if key not in corpus.classes:
-                msg = (
-                    f"Corpus {corpus.uid} has no classes of {key!r}. Choose from: "
-                    f"{', '.join(corpus.classes) or 'none'}; or 'dataset' as batch_key."
-                )
-                raise InputError(msg, {"key": key})
-        labels = tuple(dict.fromkeys(keys))
-        super().__init__(corpus, batch_size, splits=splits, seed=seed, labels=labels, genes=genes)
+        fields = {batch_key, labels_key} - {"dataset", None}
+        super().__init__(
+            corpus,
+            batch_size,
+            splits=splits,
+            seed=seed,
+            labels=sorted(filter(None, fields)),
+            genes=genes,
+            threads=threads,
+        )
 
     @property
     def batch_labels(self) -> list[str]:
@@ -174,9 +177,7 @@ class ScviDataModule(CorpusDataModule):
             "extra_continuous_covs": None,
         }
 
-    def on_after_batch_transfer(
-        self, batch: dict[str, Any], dataloader_idx: int
-    ) -> dict[str, Any]:
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Make X dense, where the batch is by now."""
         del dataloader_idx
         return {**batch, "X": batch["X"].to_dense()}

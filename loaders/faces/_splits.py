@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,15 +10,18 @@ import numpy as np
 from ...errors import InputError, IntegrityError, SchemaError
 from .._handles import open_local
 from .._kept import excluded_rows
-from ..corpus import obs_column
+from ..corpus import Corpus, obs_column
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     import pandas as pd
 
-    from ..corpus import Corpus
+    from ..packed import PackedCorpus
+
+    Column = tuple[npt.NDArray[np.int64], list[str]]
 
 __all__ = ["read_splits"]
 
@@ -27,7 +31,7 @@ WHOLE = ("dataset", "organism")
 
 
 def read_splits(
-    corpus: Corpus, table: str | os.PathLike[str] | pd.DataFrame, *, by: str
+    corpus: Corpus | PackedCorpus, table: str | os.PathLike[str] | pd.DataFrame, *, by: str
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Number the cells of each split of a corpus.
 
@@ -56,29 +60,35 @@ def read_splits(
     import pandas as pd
 
     if by not in (*WHOLE, "donor", "tissue"):
-        msg = f"by is {by!r}. Choose what the recipe divided by: dataset, organism, donor or tissue."
+        msg = (
+            f"by is {by!r}. Choose what the recipe divided by: dataset, organism, donor or tissue."
+        )
         raise InputError(msg, {"by": by})
     frame = table if isinstance(table, pd.DataFrame) else pd.read_parquet(table)
     if missing := sorted(NEEDED - set(frame.columns)):
-        msg = f"The table of splits has no column {missing[0]!r}. Pass splits/{corpus.name}.parquet."
+        msg = f"The table of splits has no column {missing[0]!r}. Pass splits/NAME.parquet."
         raise SchemaError(msg, {"columns": missing})
-    own = dict(iter(frame.groupby("dataset_uid", observed=True)))
-    excluded = excluded_rows(corpus)
+    of_dataset = dict(iter(frame.groupby("dataset_uid", observed=True)))
     parts: dict[str, list[npt.NDArray[np.int64]]] = {
         str(name): [] for name in sorted(frame["split"].unique())
     }
-    for i, (ref, first) in enumerate(zip(corpus.datasets, corpus.offsets, strict=True)):
-        if (part := own.get(ref.uid)) is None:
-            _refuse(corpus, f"has no dataset {ref.uid} ({ref.key})", ref.uid)
-        values = [str(value) for value in part["value"]]
-        if by in WHOLE:
-            codes = np.zeros(ref.n_rows, dtype=np.int64)
-        else:
-            codes = _codes(ref.path, "donor_id" if by == "donor" else obs_column(by), values)
-        if np.bincount(codes + 1, minlength=len(part) + 1).tolist() != [0, *part["n_rows"]]:
-            _refuse(corpus, f"has other cells of dataset {ref.uid} ({ref.path}) by {by}", ref.uid)
-        codes = np.delete(codes, excluded.get(i, []))
-        names = part["split"].to_numpy()[codes]
+    refs = corpus if isinstance(corpus, Corpus) else corpus.corpus
+    read = None
+    if by not in WHOLE:
+        read = _columns(corpus, "donor_id" if by == "donor" else obs_column(by))
+    for i, (ref, first) in enumerate(zip(refs.datasets, refs.offsets, strict=True)):
+        own = of_dataset.get(ref.uid)
+        if own is None:
+            raise _other(refs, f"has no dataset {ref.uid} ({ref.key})", ref.uid)
+        codes = np.zeros(ref.n_cells, dtype=np.int64)
+        if read is not None:
+            place = {str(value): code for code, value in enumerate(own["value"])}
+            stored, values = read(i)
+            codes = np.array([place.get(value, -1) for value in values], dtype=np.int64)[stored]
+        n = np.bincount(codes + 1, minlength=len(own) + 1)
+        if n[0] or (n[1:] > own["n_rows"]).any() or own["n_rows"].sum() != ref.n_rows:
+            raise _other(refs, f"tells of other cells of dataset {ref.uid} ({ref.key})", ref.uid)
+        names = own["split"].to_numpy()[codes]
         for name in set(names.tolist()):
             parts[name].append(np.flatnonzero(names == name) + first)
     return {
@@ -87,28 +97,67 @@ def read_splits(
     }
 
 
-def _codes(path: str, column: str, values: list[str]) -> npt.NDArray[np.int64]:
-    """Find each row's value of a column among `values`: -1 for others. Shape ``(n_rows,)``."""
-    import pandas as pd
+def _columns(corpus: Corpus | PackedCorpus, name: str) -> Callable[[int], Column]:
+    """Give a function that reads a column of a dataset's cells."""
+    if isinstance(corpus, Corpus):
+        excluded = excluded_rows(corpus)
+
+        def of_file(i: int) -> Column:
+            codes, values = _column_of_file(corpus.datasets[i].path, name)
+            return np.delete(codes, excluded.get(i, [])), values
+
+        return of_file
+    shards = defaultdict(list)
+    for shard in corpus.open_shards():
+        shards[shard.dataset].append(shard)
+    return lambda i: _column_of_shards(shards[corpus.corpus.datasets[i].uid], name)
+
+
+def _column_of_file(path: str, name: str) -> Column:
     from anndata.io import read_elem
 
     _, store = open_local(path)
     try:
-        if column not in store["obs"]:
-            msg = f"{path} has no column {column!r} in obs, which the splits look at. Fetch it again."
-            raise SchemaError(msg, {"path": path, "column": column})
-        stored: Any = pd.Series(read_elem(store["obs"][column]))
+        if name not in store["obs"]:
+            raise _no_column(path, name)
+        return _factorize(read_elem(store["obs"][name]))
     finally:
         if hasattr(store, "close"):
             store.close()
-    codes, found = pd.factorize(stored.astype("object").fillna(""))
-    place = {value: i for i, value in enumerate(values)}
-    return np.array([place.get(str(value), -1) for value in found], dtype=np.int64)[codes]
 
 
-def _refuse(corpus: Corpus, problem: str, uid: str) -> None:
+def _column_of_shards(shards: Sequence[Any], name: str) -> Column:
+    import pandas as pd
+
+    parts: list[Any] = []
+    for shard in shards:
+        if name not in shard.obs_columns:
+            raise _no_column(str(shard.path), name)
+        stored, terms = shard.column(name)
+        parts.append(
+            np.asarray(stored)
+            if terms is None
+            else pd.Categorical.from_codes(stored, terms).astype(object)
+        )
+    return _factorize(np.concatenate(parts))
+
+
+def _factorize(stored: Any) -> Column:
+    """Number the values of a column as text, empty where there is none."""
+    import pandas as pd
+
+    codes, values = pd.factorize(pd.Series(stored).astype("object").fillna(""))
+    return codes.astype(np.int64), [str(value) for value in values]
+
+
+def _no_column(path: str, name: str) -> SchemaError:
+    msg = f"{path} has no column {name!r} of obs, which the splits look at. Fetch it again."
+    return SchemaError(msg, {"path": path, "column": name})
+
+
+def _other(corpus: Corpus, problem: str, uid: str) -> IntegrityError:
     msg = (
         f"The table of splits {problem}, so it is not that of version {corpus.version} of "
         f"{corpus.name}. Pass the table that was made with this version."
     )
-    raise IntegrityError(msg, {"dataset": uid, "corpus": corpus.uid})
+    return IntegrityError(msg, {"dataset": uid, "corpus": corpus.uid})

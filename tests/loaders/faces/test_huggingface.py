@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import datasets
 import numpy as np
 import pytest
+from datasets.distributed import split_dataset_by_node
 from torch.utils.data import DataLoader
-
-datasets = pytest.importorskip("datasets")
-distributed = pytest.importorskip("datasets.distributed")
 
 from corpuscle.errors import InputError
 from corpuscle.loaders.faces import CellDataset, cell_stream
@@ -61,7 +61,7 @@ def test_groups_hold_their_cells_one_after_the_other(corpus: Corpus, expected_x:
     groups = list(small(corpus, group_size=2, cells=CELLS, shard_size=4).with_format("numpy"))
     assert [len(group["row"]) for group in groups] == [2, 2, 2]
     for group in groups:
-        parts = [slice(*pair) for pair in zip(group["starts"][:-1], group["starts"][1:])]
+        parts = [slice(*pair) for pair in pairwise(group["starts"])]
         cells = [{"genes": group["genes"][p], "counts": group["counts"][p]} for p in parts]
         assert (dense(cells, len(genes)) == expected_x(group["row"].tolist(), genes)).all()
     assert sorted(cell for group in groups for cell in group["row"]) == sorted(CELLS)
@@ -69,9 +69,9 @@ def test_groups_hold_their_cells_one_after_the_other(corpus: Corpus, expected_x:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_processes_share_the_shards(corpus: Corpus, world_size: int) -> None:
-    share = partial(distributed.split_dataset_by_node, world_size=world_size)
+    share = partial(split_dataset_by_node, world_size=world_size)
     parts = [[e["row"] for e in share(small(corpus), rank=rank)] for rank in range(world_size)]
-    assert sorted(sum(parts, [])) == list(range(16))
+    assert sorted(cell for part in parts for cell in part) == list(range(16))
     assert all(parts)
 
 

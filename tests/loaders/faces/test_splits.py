@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DONORS = {  # of 7, 5 and 4 cells
+DONORS: dict[str, list[str | None]] = {  # of 7, 5 and 4 cells
     "human-a": ["x", "x", "y", "y", "y", "x", "z"],
     "human-b": ["z", "z", "x", None, "x"],
     "mouse": ["m"] * 4,
@@ -39,7 +40,7 @@ def table() -> pd.DataFrame:
     rows = [
         (uid, uid, value, SPLIT[value], n)
         for uid, donors in DONORS.items()
-        for value, n in sorted(pd.Series(donors, dtype=object).fillna("").value_counts().items())
+        for value, n in sorted(Counter(donor or "" for donor in donors).items())
     ]
     return pd.DataFrame(rows, columns=["dataset_uid", "dataset", "value", "split", "n_rows"])
 
@@ -73,7 +74,11 @@ def test_a_split_by_dataset_reads_no_file(corpus: Corpus) -> None:
 def test_copies_that_are_left_out_have_no_number(donors: Corpus, tmp_path: Path) -> None:
     listed = tmp_path / "duplicates.parquet"
     pd.DataFrame(
-        {"dataset": pd.Categorical(["human-a"] * 2), "row": np.uint32([1, 2]), "kept": [False] * 2}
+        {
+            "dataset": pd.Categorical(["human-a"] * 2),
+            "row": np.array([1, 2], dtype=np.uint32),
+            "kept": [False] * 2,
+        }
     ).to_parquet(listed)
     from blake3 import blake3
 
