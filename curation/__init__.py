@@ -7,6 +7,7 @@ from ._categories import constant
 from ._counts import Verdict, check_counts, find_counts
 from ._dataset import PROCESSING_VERSION, Curated, curate, versions
 from ._decisions import decision_table, read_decisions, write_decisions
+from ._destinations import ortholog_names
 from ._facts import SourceFacts
 from ._files import atomic_path, content_hash, copy_file
 from ._labels import tissue_context
@@ -49,6 +50,7 @@ __all__ = [
     "memory_of_dataset",
     "open_mtx",
     "open_source",
+    "ortholog_names",
     "parse_assignments",
     "project_genes",
     "read_decisions",

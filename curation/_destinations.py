@@ -12,6 +12,8 @@ from ..ontologies.ortholog_choice import mutual_best, single_best
 from ..ontologies.ortholog_edges import TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
@@ -106,6 +108,39 @@ def find_destinations(
         genes=genes,
         targets=targets,
     )
+
+
+def ortholog_names(
+    genes: Sequence[str], source: str, target: str, *, how: str, confidence: str = "any"
+) -> dict[str, str]:
+    """Give the gene of another species that each gene's counts go to.
+
+    Parameters
+    ----------
+    genes
+        Stable ids of the source's genes, each once.
+    source, target
+        Taxon ids.
+    how, confidence
+        See `project_genes`.
+
+    Returns
+    -------
+    Genes that go nowhere are not in it.
+
+    Raises
+    ------
+    NotFoundError
+        If there are no orthologs between the two.
+    """
+    import pandas as pd
+
+    from ..ontologies import known_orthologs
+
+    var = pd.DataFrame({"organism_ontology_term_id": source}, index=pd.Index(genes, dtype=object))
+    ways = find_destinations(var, target, known_orthologs(), how=how, confidence=confidence)
+    moved = ways.genes.loc[ways.genes["outcome"] == "moved", "target"]
+    return dict(zip(moved.index, moved.astype(str), strict=True))
 
 
 def _source_of(var: pd.DataFrame, target: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .hierarchical_loss import HierarchicalLoss
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
+    from .packed._pack import pack_corpus, verify_packed
+    from .packed._write import PackOptions
     from .recording import Recording
 
 __all__ = [
@@ -25,9 +27,12 @@ __all__ = [
     "ExposureLedger",
     "HierarchicalLoss",
     "MappedCorpus",
+    "PackOptions",
     "Recording",
     "hierarchy_tensors",
     "obs_column",
+    "pack_corpus",
+    "verify_packed",
 ]
 
 _HOMES = {
@@ -39,9 +44,12 @@ _HOMES = {
     "ExposureLedger": "ledger",
     "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",
+    "PackOptions": "packed._write",
     "Recording": "recording",
     "hierarchy_tensors": "_hierarchy_tensors",
     "obs_column": "corpus",
+    "pack_corpus": "packed._pack",
+    "verify_packed": "packed._pack",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

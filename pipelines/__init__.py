@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
     from ._memory import memory_of, record
     from ._outcome import Outcome, Watch
+    from ._pack import Packed, pack
     from ._registrar import NewFile, NewRun, Registered, register
     from ._review import OpenLabel, open_labels
     from ._setup import Setup, init
@@ -37,6 +38,7 @@ _HOMES = {
     "NewRun": "_registrar",
     "OpenLabel": "_review",
     "Outcome": "_outcome",
+    "Packed": "_pack",
     "Policy": "_duplicates",
     "Registered": "_registrar",
     "Setup": "_setup",
@@ -60,6 +62,7 @@ _HOMES = {
     "memory_of": "_memory",
     "open_corpus": "_collect",
     "open_labels": "_review",
+    "pack": "_pack",
     "record": "_memory",
     "register": "_registrar",
     "status": "_lineage",
@@ -80,6 +83,7 @@ __all__ = [
     "NewRun",
     "OpenLabel",
     "Outcome",
+    "Packed",
     "Policy",
     "Registered",
     "Setup",
@@ -103,6 +107,7 @@ __all__ = [
     "memory_of",
     "open_corpus",
     "open_labels",
+    "pack",
     "record",
     "register",
     "status",

@@ -17,21 +17,20 @@ if TYPE_CHECKING:
 
     from .._form import Check
     from ._shard import Shard
+    from ._storage import OpenShard
 
 __all__ = ["BlockCache", "BlockRows", "damaged"]
 
 CACHE_BYTES = 64 * 2**20
-_MAX_GAP = 64 * 2**10
-_MAX_RANGE = 8 * 2**20
 
 
 def damaged(shard: Shard, block: int, *, what: str) -> IntegrityError:
     """Make the error for a block that is not what it should be."""
     msg = (
-        f"Block {block:,} of {shard.path} {what}. Fetch or pack this shard again; `PackedCorpus.verify` "
-        "finds all that is damaged."
+        f"Block {block:,} of shard {shard.path} {what}. Fetch the file again, or run `corpuscle pack` again, "
+        "which writes only what is missing."
     )
-    return IntegrityError(msg, {"shard": str(shard.path), "block": block})
+    return IntegrityError(msg, {"file": str(shard.path), "shard": shard.path.name, "block": block})
 
 
 class BlockCache:
@@ -74,12 +73,12 @@ class BlockRows:
     """
 
     def __init__(
-        self, shards: list[Shard], check: Check, *, cache_bytes: int = CACHE_BYTES
+        self, shards: list[OpenShard], check: Check, *, cache_bytes: int = CACHE_BYTES
     ) -> None:
         self._shards = shards
         self._check = check != "never"
         self._cache = BlockCache(cache_bytes)
-        self._block_rows = np.array([shard.block_rows for shard in shards], dtype=np.int64)
+        self._block_rows = np.array([shard.footer.block_rows for shard in shards], dtype=np.int64)
         self._local = threading.local()
 
     def find(
@@ -119,7 +118,7 @@ class BlockRows:
 
     def _rows_in(self, shard: int, block: int) -> int:
         """Rows of a block; 0 if it is a row and nothing else."""
-        own = self._shards[shard]
+        own = self._shards[shard].footer
         if own.codec == "plain":
             return 0
         return min(own.block_rows, own.n_cells - block * own.block_rows)
@@ -137,9 +136,10 @@ class BlockRows:
     def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:
         own = self._shards[shard]
         offsets = own.section("offsets")
+        length = own.footer.sections["rows"].length
         begins, ends = offsets[blocks].tolist(), offsets[np.array(blocks) + 1].tolist()
         for block, begin, end in zip(blocks, begins, ends, strict=True):
-            if not 0 <= begin <= end <= own.rows_length:
+            if not 0 <= begin <= end <= length:
                 raise damaged(own, block, what="lies outside of the shard's rows")
         return own.read_rows(begins, ends)
 
@@ -149,12 +149,12 @@ class BlockRows:
         own = self._shards[shard]
         if self._check and xxh64(stored) != int(own.section("checks")[block]):
             raise damaged(own, block, what="differs from its hash")
-        if own.codec == "plain":
+        if own.footer.codec == "plain":
             return stored
         import zstandard
 
-        first = block * own.block_rows
-        counts = own.section("n_values")[first : first + own.block_rows]
+        first = block * own.footer.block_rows
+        counts = own.section("n_values")[first : first + own.footer.block_rows]
         most = 4 * (len(counts) + 1) + 12 * int(counts.sum(dtype=np.int64)) + 8 * len(counts)
         try:
             size = zstandard.get_frame_parameters(stored).content_size

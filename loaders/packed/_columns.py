@@ -123,7 +123,7 @@ def read_column(shards: Sequence[Shard], name: str) -> Codes | Values:
     found = [_column(shard, name) for shard in shards]
     having = [pair for pair in found if pair is not None]
     if not having:
-        known = sorted({column for shard in shards for column in shard.obs_columns})
+        known = sorted({column for shard in shards for column in shard.columns})
         msg = f"No shard has a column {name!r} of obs. There are: {', '.join(known) or 'none'}."
         raise NotFoundError(msg, {"column": name})
     if len({pair[1] is None for pair in having}) > 1:
@@ -156,11 +156,11 @@ def read_obsm(shards: Sequence[Shard], name: str) -> Values:
 
 
 def _column(shard: Shard, name: str) -> tuple[npt.NDArray[Any], Sequence[str] | None] | None:
-    return shard.column(name) if name in shard.obs_columns else None
+    return shard.column(name) if name in shard.columns else None
 
 
 def _section(shard: Shard, name: str) -> npt.NDArray[Any] | None:
-    return shard.section(name) if name in shard.sections else None
+    return shard.section(name) if name in shard.footer.sections else None
 
 
 def _codes(

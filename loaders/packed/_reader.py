@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
+from ..corpus import obs_column
 from ._blocks import BlockRows, damaged
 from ._columns import Codes, read_classes, read_column, read_obsm
 from ._genes import name_genes
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from .._form import Form
     from ._corpus import PackedCorpus
     from ._shard import Shard
+    from ._storage import OpenShard
 
 __all__ = ["PackedReader"]
+
+_ALWAYS = ("offsets", "n_values", "checks")
 
 
 class _Column(Protocol):
@@ -38,7 +42,7 @@ class _Opened:
     """What one process has open."""
 
     pid: int
-    shards: list[Shard]
+    shards: list[OpenShard]
     firsts: npt.NDArray[np.int64]
     """Number of the first cell of each shard."""
     datasets: npt.NDArray[np.int64]
@@ -108,7 +112,9 @@ class PackedReader:
         except Failure as failure:
             shard = own.shards[shards[failure.at]]
             what = "differs from its hash" if failure.differs else "cannot be decoded"
-            raise damaged(shard, int(places[failure.at] // shard.block_rows), what=what) from None
+            raise damaged(
+                shard, int(places[failure.at] // shard.footer.block_rows), what=what
+            ) from None
         del kept
         if check == 1 and own.blocks is None:
             mark_seen(cells, own.seen)
@@ -129,7 +135,7 @@ class PackedReader:
         at = np.searchsorted(own.firsts, cells, side="right") - 1
         rows = cells - own.firsts[at]
         for i in np.unique(at).tolist():
-            rows[at == i] = own.shards[i].rows_of_file(rows[at == i])
+            rows[at == i] = _rows_of_file(own.shards[i], rows[at == i])
         return own.datasets[at], rows
 
     def categories(self, name: str) -> tuple[str, ...]:
@@ -154,22 +160,30 @@ class PackedReader:
         from ._batches import N_SHARD_FACTS
 
         form, packed = self._form, self._packed
-        shards = packed.open_shards()
-        sizes = np.array([shard.n_cells for shard in shards], dtype=np.int64)
+        shards = packed.open_shards(
+            [
+                "genes",
+                *_ALWAYS,
+                *(f"obs/{obs_column(name)}" for name in form.labels),
+                *(f"obs/{name}" for name in form.obs),
+                *(f"obsm/{name}" for name in form.obsm),
+            ]
+        )
+        sizes = np.array([shard.footer.n_cells for shard in shards], dtype=np.int64)
         place = {ref.uid: i for i, ref in enumerate(packed.corpus.datasets)}
-        near = all(shard.codec == "plain" and shard.rows_address for shard in shards)
+        near = all(shard.footer.codec == "plain" and shard.address for shard in shards)
         lists: dict[tuple[str, ...], int] = {}
         table = np.zeros((len(shards), N_SHARD_FACTS), dtype=np.int64)
         firsts = np.cumsum(sizes) - sizes
         kept = []
         for shard, facts, first in zip(shards, table, firsts.tolist(), strict=True):
-            arrays = [shard.section(name) for name in ("offsets", "n_values", "checks")]
+            arrays = [shard.section(name) for name in _ALWAYS]
             offsets, n_values, checks = arrays
             kept.append(arrays)
             facts[:] = (
                 first,
-                shard.rows_address or 0,
-                shard.rows_length,
+                shard.address + shard.footer.sections["rows"].offset,
+                shard.footer.sections["rows"].length,
                 offsets.ctypes.data,
                 n_values.ctypes.data,
                 n_values.dtype.itemsize,
@@ -188,7 +202,7 @@ class PackedReader:
             pid=os.getpid(),
             shards=shards,
             firsts=firsts,
-            datasets=np.array([place[shard.dataset] for shard in shards], dtype=np.int64),
+            datasets=np.array([place[shard.footer.dataset] for shard in shards], dtype=np.int64),
             table=table,
             seen=np.zeros(-(-packed.n_cells // 8), np.uint8),
             blocks=None if near else BlockRows(shards, form.check, cache_bytes=self._cache_bytes),
@@ -208,3 +222,9 @@ class PackedReader:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
+
+
+def _rows_of_file(shard: Shard, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    if "rows_of_file" in shard.footer.sections:
+        return shard.section("rows_of_file")[places].astype(np.int64)
+    return places + shard.footer.first

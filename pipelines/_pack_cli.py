@@ -1,0 +1,80 @@
+"""The command that writes the training form of a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
+from typing import TYPE_CHECKING, Literal
+
+from ._console import Flag, Json, progress, show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ._pack import Packed
+
+
+def pack(
+    name: str,
+    /,
+    *,
+    out: Path,
+    codec: Literal["plain", "zstd"] = "plain",
+    processes: int | None = None,
+    dry_run: Flag = False,
+    json: Json = False,
+    home: Path | None = None,
+) -> int:
+    """Write the training form of a collection: a folder that is read without a registry.
+
+    Packing that was stopped goes on where it was. What another version has packed is used again.
+
+    Parameters
+    ----------
+    name
+        NAME@VERSION, or NAME for the latest version.
+    out
+        Folder to make.
+    codec
+        plain for fast local storage, zstd for slow or remote storage.
+    processes
+        Shards that are written at once; as many as there are cores by default.
+    dry_run
+        Only tell what there is to do, and how large it will be.
+    json
+        Print the result as JSON.
+    home
+        The workspace.
+    """
+    from ..loaders import PackOptions
+    from ._pack import pack as run
+
+    collection, _, version = name.partition("@")
+    with progress() as bar:
+        task = bar.add_task("packing cells", total=None)
+        packed = run(
+            collection,
+            out,
+            version=version or None,
+            options=PackOptions(codec=codec),
+            processes=processes,
+            dry_run=dry_run,
+            home=home,
+            progress=lambda done, n: bar.update(task, completed=done, total=n),
+        )
+    show(packed.to_dict(), packed_view(packed, dry_run=dry_run), as_json=json)
+    return 0
+
+
+def packed_view(packed: Packed, *, dry_run: bool) -> RenderableType:
+    """Say what was packed, or would be."""
+    from rich.text import Text
+
+    from ._build_show import size
+
+    about = "about " if dry_run else ""
+    rest = packed.n_shards - packed.n_written
+    return Text(
+        f"{packed.name}@{packed.version} {'would be' if dry_run else 'is'} packed ({packed.codec}) in "
+        f"{packed.folder}: {packed.n_cells:,} cells in {packed.n_shards:,} shards, {about}"
+        f"{size(packed.n_bytes)}; {packed.n_written:,} written, {rest:,} used again"
+    )
