@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..corpus import Corpus, obs_column
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy.typing as npt
     import pandas as pd
@@ -107,10 +106,21 @@ def _columns(corpus: Corpus | PackedCorpus, name: str) -> Callable[[int], Column
             return np.delete(codes, excluded.get(i, [])), values
 
         return of_file
-    shards = defaultdict(list)
-    for shard in corpus.open_shards():
-        shards[shard.dataset].append(shard)
-    return lambda i: _column_of_shards(shards[corpus.corpus.datasets[i].uid], name)
+    from ..packed._columns import Codes, read_column
+
+    shards = corpus.open_shards([f"obs/{name}"])
+
+    def of_shards(i: int) -> Column:
+        own = [s for s in shards if s.entry.dataset == corpus.corpus.datasets[i].uid]
+        n = [shard.footer.n_cells for shard in own]
+        places = np.concatenate([np.arange(size) for size in n])
+        column = read_column(own, name)
+        values = column.read(np.repeat(np.arange(len(own)), n), places)
+        if isinstance(column, Codes):
+            return values + 1, ["", *column.terms]
+        return _factorize(values)
+
+    return of_shards
 
 
 def _column_of_file(path: str, name: str) -> Column:
@@ -119,27 +129,12 @@ def _column_of_file(path: str, name: str) -> Column:
     _, store = open_local(path)
     try:
         if name not in store["obs"]:
-            raise _no_column(path, name)
+            msg = f"{path} has no column {name!r} of obs, which the splits look at. Fetch it again."
+            raise SchemaError(msg, {"path": path, "column": name})
         return _factorize(read_elem(store["obs"][name]))
     finally:
         if hasattr(store, "close"):
             store.close()
-
-
-def _column_of_shards(shards: Sequence[Any], name: str) -> Column:
-    import pandas as pd
-
-    parts: list[Any] = []
-    for shard in shards:
-        if name not in shard.obs_columns:
-            raise _no_column(str(shard.path), name)
-        stored, terms = shard.column(name)
-        parts.append(
-            np.asarray(stored)
-            if terms is None
-            else pd.Categorical.from_codes(stored, terms).astype(object)
-        )
-    return _factorize(np.concatenate(parts))
 
 
 def _factorize(stored: Any) -> Column:
@@ -148,11 +143,6 @@ def _factorize(stored: Any) -> Column:
 
     codes, values = pd.factorize(pd.Series(stored).astype("object").fillna(""))
     return codes.astype(np.int64), [str(value) for value in values]
-
-
-def _no_column(path: str, name: str) -> SchemaError:
-    msg = f"{path} has no column {name!r} of obs, which the splits look at. Fetch it again."
-    return SchemaError(msg, {"path": path, "column": name})
 
 
 def _other(corpus: Corpus, problem: str, uid: str) -> IntegrityError:

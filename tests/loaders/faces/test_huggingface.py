@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from corpuscle.loaders import Corpus
+    from corpuscle.loaders.packed import PackedCorpus
 
     Expected = Callable[[Sequence[int], Sequence[str]], npt.NDArray[np.float32]]
 
@@ -34,10 +35,12 @@ def dense(examples: Iterable[dict[str, Any]], n_genes: int) -> npt.NDArray[np.fl
 
 
 def test_a_stream_gives_each_cell_once_with_its_counts_and_label(
-    corpus: Corpus, expected_x: Expected, expected_labels: Callable[[Sequence[int]], list[int]]
+    source: Corpus | PackedCorpus,
+    expected_x: Expected,
+    expected_labels: Callable[[Sequence[int]], list[int]],
 ) -> None:
-    genes = corpus.loader().genes
-    examples = list(small(corpus).with_format("numpy"))
+    genes = source.loader().genes
+    examples = list(small(source).with_format("numpy"))
     cells = [int(example["row"]) for example in examples]
     assert sorted(cells) == list(range(16))
     assert cells != sorted(cells)
@@ -45,20 +48,24 @@ def test_a_stream_gives_each_cell_once_with_its_counts_and_label(
     assert [int(example["cell_type"]) for example in examples] == expected_labels(cells)
 
 
-def test_labels_of_a_stream_know_their_terms(corpus: Corpus) -> None:
-    kind = small(corpus).features["cell_type"]
-    assert kind.names == list(corpus.classes["cell_type"])
+def test_labels_of_a_stream_know_their_terms(source: Corpus | PackedCorpus) -> None:
+    kind = small(source).features["cell_type"]
+    assert kind.names == list(source.classes["cell_type"])
 
 
-def test_another_epoch_is_another_order_and_none_that_of_the_files(corpus: Corpus) -> None:
-    orders = [[e["row"] for e in small(corpus, epoch=epoch)] for epoch in (0, 1, 1, None)]
+def test_another_epoch_is_another_order_and_none_that_of_the_files(
+    source: Corpus | PackedCorpus,
+) -> None:
+    orders = [[e["row"] for e in small(source, epoch=epoch)] for epoch in (0, 1, 1, None)]
     assert orders[0] != orders[1] == orders[2]
     assert orders[3] == list(range(16))
 
 
-def test_groups_hold_their_cells_one_after_the_other(corpus: Corpus, expected_x: Expected) -> None:
-    genes = corpus.loader().genes
-    groups = list(small(corpus, group_size=2, cells=CELLS, shard_size=4).with_format("numpy"))
+def test_groups_hold_their_cells_one_after_the_other(
+    source: Corpus | PackedCorpus, expected_x: Expected
+) -> None:
+    genes = source.loader().genes
+    groups = list(small(source, group_size=2, cells=CELLS, shard_size=4).with_format("numpy"))
     assert [len(group["row"]) for group in groups] == [2, 2, 2]
     for group in groups:
         parts = [slice(*pair) for pair in pairwise(group["starts"])]
@@ -68,22 +75,24 @@ def test_groups_hold_their_cells_one_after_the_other(corpus: Corpus, expected_x:
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
-def test_processes_share_the_shards(corpus: Corpus, world_size: int) -> None:
+def test_processes_share_the_shards(source: Corpus | PackedCorpus, world_size: int) -> None:
     share = partial(split_dataset_by_node, world_size=world_size)
-    parts = [[e["row"] for e in share(small(corpus), rank=rank)] for rank in range(world_size)]
+    parts = [[e["row"] for e in share(small(source), rank=rank)] for rank in range(world_size)]
     assert sorted(cell for part in parts for cell in part) == list(range(16))
     assert all(parts)
 
 
-def test_worker_processes_share_the_shards(corpus: Corpus) -> None:
-    loader = DataLoader(small(corpus).with_format("numpy"), batch_size=None, num_workers=2)
+def test_worker_processes_share_the_shards(source: Corpus | PackedCorpus) -> None:
+    loader = DataLoader(small(source).with_format("numpy"), batch_size=None, num_workers=2)
     assert sorted(int(example["row"]) for example in loader) == list(range(16))
 
 
 @pytest.mark.parametrize("stopped_after", [0, 1, 3, 7, 16])
-def test_a_stream_goes_on_where_its_state_was_taken(corpus: Corpus, stopped_after: int) -> None:
+def test_a_stream_goes_on_where_its_state_was_taken(
+    source: Corpus | PackedCorpus, stopped_after: int
+) -> None:
     def stream() -> Any:
-        return small(corpus).shuffle(seed=3, buffer_size=1)
+        return small(source).shuffle(seed=3, buffer_size=1)
 
     whole = [e["row"] for e in stream()]
     stopped, later = stream(), stream()
@@ -102,13 +111,17 @@ def test_a_stream_goes_on_where_its_state_was_taken(corpus: Corpus, stopped_afte
         ({"cells": np.array([], dtype=int)}, "no cells to stream"),
     ],
 )
-def test_a_stream_of_nothing_is_refused(corpus: Corpus, options: dict[str, Any], said: str) -> None:
+def test_a_stream_of_nothing_is_refused(
+    source: Corpus | PackedCorpus, options: dict[str, Any], said: str
+) -> None:
     with pytest.raises(InputError, match=said):
-        cell_stream(corpus, **options)
+        cell_stream(source, **options)
 
 
-def test_examples_columns_and_slices_agree(corpus: Corpus, expected_x: Expected) -> None:
-    data = CellDataset(corpus, labels=["cell_type"], cells=CELLS)
+def test_examples_columns_and_slices_agree(
+    source: Corpus | PackedCorpus, expected_x: Expected
+) -> None:
+    data = CellDataset(source, labels=["cell_type"], cells=CELLS)
     columns = data[:]
     examples = [data[i] for i in range(len(data))]
     assert columns["row"].tolist() == [int(e["row"]) for e in examples] == CELLS.tolist()
@@ -118,15 +131,15 @@ def test_examples_columns_and_slices_agree(corpus: Corpus, expected_x: Expected)
     assert data[[3, 1]]["row"].tolist() == [3, 2]
 
 
-def test_a_data_loader_fetches_batches_of_examples(corpus: Corpus) -> None:
-    loader = DataLoader(CellDataset(corpus), batch_size=5, collate_fn=list, shuffle=True)
+def test_a_data_loader_fetches_batches_of_examples(source: Corpus | PackedCorpus) -> None:
+    loader = DataLoader(CellDataset(source), batch_size=5, collate_fn=list, shuffle=True)
     batches = list(loader)
     assert [len(batch) for batch in batches] == [5, 5, 5, 1]
     assert sorted(int(e["row"]) for batch in batches for e in batch) == list(range(16))
 
 
-def test_selected_cells_become_a_dataset_of_arrow(corpus: Corpus) -> None:
-    data = CellDataset(corpus, labels=["cell_type"])
+def test_selected_cells_become_a_dataset_of_arrow(source: Corpus | PackedCorpus) -> None:
+    data = CellDataset(source, labels=["cell_type"])
     made = data.select([4, -1, 0]).to_dataset()
     assert isinstance(made, datasets.Dataset)
     assert made["row"][:] == [4, 15, 0]
@@ -135,6 +148,6 @@ def test_selected_cells_become_a_dataset_of_arrow(corpus: Corpus) -> None:
     assert len(data.select([]).to_dataset()) == 0
 
 
-def test_a_cell_that_is_not_there_is_refused(corpus: Corpus) -> None:
+def test_a_cell_that_is_not_there_is_refused(source: Corpus | PackedCorpus) -> None:
     with pytest.raises(IndexError, match="16 cells; 16"):
-        CellDataset(corpus)[16]
+        CellDataset(source)[16]

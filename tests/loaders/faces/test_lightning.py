@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from corpuscle.loaders import Batch, Corpus
+    from corpuscle.loaders.packed import PackedCorpus
 
 pytestmark = [  # what Lightning says of its own use of torch, and of small examples
     pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.:FutureWarning"),
@@ -59,21 +60,23 @@ def trainer(folder: Path, **options: Any) -> Any:
     return lightning.Trainer(**quiet | options)
 
 
-def module(corpus: Corpus, **options: Any) -> CorpusDataModule:
-    return CorpusDataModule(corpus, 4, **{"labels": ["cell_type"], "splits": SPLITS} | options)
+def module(source: Corpus | PackedCorpus, **options: Any) -> CorpusDataModule:
+    return CorpusDataModule(source, 4, **{"labels": ["cell_type"], "splits": SPLITS} | options)
 
 
-def fit(corpus: Corpus, folder: Path, ckpt: Path | None = None, **options: Any) -> Classifier:
-    data = module(corpus)
+def fit(
+    source: Corpus | PackedCorpus, folder: Path, ckpt: Path | None = None, **options: Any
+) -> Classifier:
+    data = module(source)
     model = Classifier(len(data.genes))
     trainer(folder, **options).fit(model, datamodule=data, ckpt_path=ckpt)
     return model
 
 
 def test_each_epoch_trains_on_every_cell_of_the_split_in_another_order(
-    corpus: Corpus, tmp_path: Path
+    source: Corpus | PackedCorpus, tmp_path: Path
 ) -> None:
-    seen = fit(corpus, tmp_path, max_epochs=2).seen
+    seen = fit(source, tmp_path, max_epochs=2).seen
     assert [len(batch) for batch in seen["train"]] == [4, 4, 4, 1] * 2
     first, second = ([cell for batch in seen["train"][i : i + 4] for cell in batch] for i in (0, 4))
     assert sorted(first) == sorted(second) == list(range(13))
@@ -83,7 +86,7 @@ def test_each_epoch_trains_on_every_cell_of_the_split_in_another_order(
 
 @pytest.mark.parametrize("step", range(1, 12))
 def test_training_goes_on_with_the_batch_after_the_checkpoint(
-    corpus: Corpus, tmp_path: Path, step: int
+    source: Corpus | PackedCorpus, tmp_path: Path, step: int
 ) -> None:
     def keep() -> dict[str, Any]:
         each = lightning.callbacks.ModelCheckpoint(
@@ -91,12 +94,12 @@ def test_training_goes_on_with_the_batch_after_the_checkpoint(
         )
         return {"max_epochs": 3, "enable_checkpointing": True, "callbacks": [each]}
 
-    whole = fit(corpus, tmp_path, **keep())
-    rest = fit(corpus, tmp_path, tmp_path / f"step={step}.ckpt", **keep())
+    whole = fit(source, tmp_path, **keep())
+    rest = fit(source, tmp_path, tmp_path / f"step={step}.ckpt", **keep())
     assert rest.seen["train"] == whole.seen["train"][step:]
     assert torch.equal(rest.layer.weight, whole.layer.weight)
 
 
-def test_splits_without_training_cells_are_refused(corpus: Corpus) -> None:
+def test_splits_without_training_cells_are_refused(source: Corpus | PackedCorpus) -> None:
     with pytest.raises(NotFoundError, match=r"no cells to train on\. They are: held_out"):
-        module(corpus, splits={"held_out": np.arange(3)})
+        module(source, splits={"held_out": np.arange(3)})

@@ -10,6 +10,7 @@ from corpuscle.loaders.faces import PartLoader
 
 if TYPE_CHECKING:
     from corpuscle.loaders import Batch, Corpus
+    from corpuscle.loaders.packed import PackedCorpus
 
 CELLS = np.array([1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 15])
 
@@ -69,6 +70,18 @@ def test_a_position_among_other_cells_is_refused(corpus: Corpus) -> None:
 
 def test_all_cells_come_as_those_of_the_plain_loader(corpus: Corpus) -> None:
     assert rows(list(PartLoader(corpus, 3, seed=5))) == rows(list(corpus.loader(3, seed=5)))
+
+
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"block_size": 2, "fetch": 2}])
+def test_a_packed_part_comes_in_the_same_order(
+    corpus: Corpus, packed: PackedCorpus, options: dict[str, Any]
+) -> None:
+    blocks = {key: value for key, value in options.items() if key != "threads"}
+    of_files = PartLoader(corpus, 2, cells=CELLS, rank=1, world_size=2, **blocks)
+    of_shards = PartLoader(packed, 2, cells=CELLS, rank=1, world_size=2, **options)
+    for one, other in zip(of_files, of_shards, strict=True):
+        assert one["row"].tolist() == other["row"].tolist()
+        assert (one["X"].to_dense() == other["X"].to_dense()).all()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from corpuscle.errors import InputError, IntegrityError, SchemaError
 from corpuscle.loaders import Corpus, DuplicatesFile
 from corpuscle.loaders.faces import read_splits
+from corpuscle.loaders.packed import PackedCorpus
+from corpuscle.loaders.packed._pack import pack_corpus
 
 from ..conftest import PARTS, annotated, corpus_of
 
@@ -45,9 +47,14 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset_uid", "dataset", "value", "split", "n_rows"])
 
 
-def test_every_cell_is_in_the_split_of_its_donor(donors: Corpus, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["files", "packed"])
+def test_every_cell_is_in_the_split_of_its_donor(donors: Corpus, tmp_path: Path, form: str) -> None:
     table().to_parquet(tmp_path / "splits.parquet")
-    cells = read_splits(donors, tmp_path / "splits.parquet", by="donor")
+    source: Corpus | PackedCorpus = donors
+    if form == "packed":
+        pack_corpus(donors, tmp_path / "packed")
+        source = PackedCorpus.open(tmp_path / "packed")
+    cells = read_splits(source, tmp_path / "splits.parquet", by="donor")
     assert {name: found.tolist() for name, found in cells.items()} == {
         "train": [0, 1, 5, 6, 7, 8, 9, 11],
         "val": [2, 3, 4, 10],
