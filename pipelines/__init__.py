@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
     from ._memory import memory_of, record
+    from ._open_splits import open_splits
     from ._outcome import Outcome, Watch
     from ._pack import Packed, pack
     from ._registrar import NewFile, NewRun, Registered, register
@@ -62,6 +63,7 @@ _HOMES = {
     "memory_of": "_memory",
     "open_corpus": "_collect",
     "open_labels": "_review",
+    "open_splits": "_open_splits",
     "pack": "_pack",
     "record": "_memory",
     "register": "_registrar",
@@ -107,6 +109,7 @@ __all__ = [
     "memory_of",
     "open_corpus",
     "open_labels",
+    "open_splits",
     "pack",
     "record",
     "register",
