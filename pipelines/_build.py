@@ -13,8 +13,10 @@ from ._build_plan import plan_recipe
 from ._building import building
 from ._collect import collect
 from ._job import Finished, Job, Shared
+from ._lamin import connect
 from ._memory import current_memory
 from ._origin import Origin
+from ._pack import pack
 from ._plan import register_jobs
 from ._refusals import failed_run, refusal
 from ._registrar import register
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ._build_plan import BuildPlan
     from ._collect import Collected
     from ._outcome import Outcome
+    from ._pack import Packed
     from .engines._engine import Result
     from .recipes import Recipe
 
@@ -45,6 +48,8 @@ class Built:
     """Of each dataset, in the order of the recipe."""
     collection: Collected | None
     """None if no dataset could be had."""
+    packed: Packed | None = None
+    """Its training form, if the recipe asks for it."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-serialisable form."""
@@ -53,6 +58,7 @@ class Built:
             "hash": self.hash,
             "datasets": [outcome.to_dict() for outcome in self.outcomes],
             "collection": None if self.collection is None else self.collection.to_dict(),
+            "packed": None if self.packed is None else self.packed.to_dict(),
         }
 
 
@@ -74,6 +80,7 @@ def build(
     listing: Callable[[str, int], None] | None = None,
     watch: BuildWatch | None = None,
     planned: Callable[[BuildPlan], None] | None = None,
+    packing: Callable[[int, int], None] | None = None,
 ) -> Built:
     """Curate what a recipe names and the registry has not got, and make its collection.
 
@@ -94,6 +101,8 @@ def build(
         Told about datasets at work.
     planned
         Called with the plan before anything is done.
+    packing
+        Called with cells that are packed, and cells in all.
 
     Raises
     ------
@@ -126,13 +135,34 @@ def build(
     # of several versions of a dataset, the last
     uids = {outcome.dataset: outcome.uid for outcome in outcomes if outcome.uid}
     origin = Origin(recipe=recipe, uids=sorted(uids.values()), memory=plan.memory)
+    collection = collect(recipe.name, duplicates=recipe.duplicates, origin=origin) if uids else None
     return Built(
         recipe=recipe.name,
         hash=recipe.hash,
         outcomes=outcomes,
-        collection=collect(recipe.name, duplicates=recipe.duplicates, origin=origin)
-        if uids
-        else None,
+        collection=collection,
+        packed=None if collection is None else _pack(recipe, collection, engine, packing),
+    )
+
+
+def _pack(
+    recipe: Recipe,
+    collection: Collected,
+    engine: Engine,
+    progress: Callable[[int, int], None] | None,
+) -> Packed | None:
+    """Write the training form, if the recipe asks for it."""
+    if recipe.pack is None:
+        return None
+    name = f"{collection.name}@{collection.version}"
+    out = recipe.pack.out
+    return pack(
+        collection.name,
+        connect().folder / "packed" / name if out is None else recipe.place(out),
+        version=collection.version,
+        options=recipe.pack.options(),
+        processes=engine.processes if isinstance(engine, LocalProcesses) else None,
+        progress=progress,
     )
 
 

@@ -66,7 +66,7 @@ def build(
     connect(home)
     if dry_run:
         return _tell(asked, chosen, retry_failed=retry_failed, as_json=json)
-    with progress() as bar, _watching(bar) as (listing, watch, planned):
+    with progress() as bar, _watching(bar) as (listing, watch, planned, packing):
         built: Built = run(
             asked,
             engine=chosen,
@@ -74,6 +74,7 @@ def build(
             listing=listing,
             watch=watch,
             planned=planned,
+            packing=packing,
         )
     show(built.to_dict(), build_view(built), as_json=json)
     return int(any(outcome.status == "refused" for outcome in built.outcomes))
@@ -133,7 +134,7 @@ def _tell(recipe: Recipe, engine: Engine, *, retry_failed: bool, as_json: bool) 
 
 
 @contextlib.contextmanager
-def _watching(bar: Progress) -> Iterator[tuple[Any, BuildWatch, Any]]:
+def _watching(bar: Progress) -> Iterator[tuple[Any, BuildWatch, Any, Any]]:
     """Show a bar for all datasets, and one for each at work."""
     from .engines import BuildWatch
 
@@ -155,4 +156,5 @@ def _watching(bar: Progress) -> Iterator[tuple[Any, BuildWatch, Any]]:
         lambda name, n: bar.update(whole, description=f"listing {name}", completed=n),
         BuildWatch(started=started, cells=cells, ended=ended),
         lambda plan: bar.reset(whole, description="datasets", total=len(plan.jobs)),
+        lambda done, n: bar.update(whole, description="packing cells", completed=done, total=n),
     )

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.text import Text
 
+from ._pack_show import packed_view, size
 from ._show import STYLES, collect_view, ingest_view, table
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def build_view(built: Built) -> RenderableType:
                     style="yellow",
                 )
             )
+    if built.packed is not None:
+        parts.append(packed_view(built.packed, dry_run=False))
     if any(outcome.status == "refused" for outcome in built.outcomes):
         parts.append(Text("what was refused is tried again with --retry-failed"))
     return Group(*parts)
@@ -91,18 +94,3 @@ def _expected(found: Mapping[str, Any]) -> str:
 
 def _told(value: int | None, text: str) -> str:
     return "not told" if value is None else text
-
-
-def size(n_bytes: float) -> str:
-    """Write a number of bytes.
-
-    Examples
-    --------
-    >>> size(1_234_000_000)
-    '1.2 GB'
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.1f} {unit}" if unit != "B" else f"{n_bytes:.0f} B"
-        n_bytes /= 1000
-    return f"{n_bytes:,.1f} TB"

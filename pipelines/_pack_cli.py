@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - cyclopts reads the signatures
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ._console import Flag, Json, progress, show
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from ._pack import Packed
 
 
 def pack(
@@ -47,6 +42,7 @@ def pack(
     """
     from ..loaders import PackOptions
     from ._pack import pack as run
+    from ._pack_show import packed_view
 
     collection, _, version = name.partition("@")
     with progress() as bar:
@@ -63,18 +59,3 @@ def pack(
         )
     show(packed.to_dict(), packed_view(packed, dry_run=dry_run), as_json=json)
     return 0
-
-
-def packed_view(packed: Packed, *, dry_run: bool) -> RenderableType:
-    """Say what was packed, or would be."""
-    from rich.text import Text
-
-    from ._build_show import size
-
-    about = "about " if dry_run else ""
-    rest = packed.n_shards - packed.n_written
-    return Text(
-        f"{packed.name}@{packed.version} {'would be' if dry_run else 'is'} packed ({packed.codec}) in "
-        f"{packed.folder}: {packed.n_cells:,} cells in {packed.n_shards:,} shards, {about}"
-        f"{size(packed.n_bytes)}; {packed.n_written:,} written, {rest:,} used again"
-    )

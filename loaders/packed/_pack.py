@@ -14,7 +14,7 @@ from .._kept import excluded_rows
 from ._format import MANIFEST, SHARDS, VERSION, Manifest, ShardEntry
 from ._shard import Shard
 from ._verify import verify_shard
-from ._write import PackOptions, pack_shard, written_whole
+from ._write import PackOptions, pack_shard, remove_half_files, written_whole
 
 if TYPE_CHECKING:
     import os
@@ -86,17 +86,13 @@ def prepare_folder(corpus: Corpus, folder: Path) -> None:
     ConflictError
         If another collection was packed there.
     """
-    import psutil
-
     path = folder / MANIFEST
     if path.exists() and (there := Manifest.read(path).corpus["name"]) != corpus.name:
         msg = f"{folder} holds {there!r}, packed. Choose another folder for {corpus.name!r}."
         raise ConflictError(msg, {"folder": str(folder), "collection": there})
     (folder / SHARDS).mkdir(parents=True, exist_ok=True)
-    for left in (*folder.glob(".*.part"), *(folder / SHARDS).glob(".*.part")):
-        pid = left.name.split(".")[-2]
-        if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
-            left.unlink(missing_ok=True)
+    for place in (folder, folder / SHARDS):
+        remove_half_files(place)
 
 
 def pack_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from ..corpus import DatasetRef
     from ._source import Source
 
-__all__ = ["PackOptions", "pack_shard", "written_whole"]
+__all__ = ["PackOptions", "pack_shard", "remove_half_files", "written_whole"]
 
+HALF = ".part"
+"""Ending of files that are not whole."""
 ZSTD_LEVEL = 1
 ZSTD_ROWS = 32
 
@@ -325,18 +328,31 @@ def marks_of(rows: csr_matrix, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; the file gets its own name when it is whole."""
+    """Give a temporary name beside `path`; the file gets its own name when it is whole.
+
+    It is locked as long as this goes on: see `remove_half_files`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{HALF}")
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield temporary
-        for place in (temporary, path.parent):
-            descriptor = os.open(place, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-                if place == temporary:
-                    temporary.replace(path)
-            finally:
-                os.close(descriptor)
+        os.fsync(descriptor)
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     finally:
+        os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def remove_half_files(folder: Path) -> None:
+    """Remove what `written_whole` left in a folder when its process was killed."""
+    for path in folder.glob(f".*{HALF}"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()

@@ -23,6 +23,7 @@ from pydantic import (
 
 from ...curation import CurationOptions, QualityRules, StructureOptions
 from ...errors import CorpuscleError
+from ...loaders import PackOptions
 from ...ontologies import FIELDS
 from ..sources import SOURCES
 
@@ -201,6 +202,25 @@ class EnginePart(Part):
         return self
 
 
+class PackPart(_part_of(PackOptions)):  # type: ignore[misc]  # made of a dataclass
+    """The training form that is written in the end."""
+
+    out: str | None = None
+    """Folder; ``packed/NAME@VERSION`` of the workspace by default."""
+
+    def options(self) -> PackOptions:
+        """Give what the packing takes."""
+        return PackOptions(**self.model_dump(exclude={"out"}))
+
+    @model_validator(mode="after")
+    def _check_values(self) -> PackPart:
+        try:
+            self.options()
+        except CorpuscleError as error:
+            raise ValueError(error.message) from error
+        return self
+
+
 class Recipe(Policies):
     """A corpus: sources, how they are curated, and what becomes of them."""
 
@@ -211,6 +231,7 @@ class Recipe(Policies):
     duplicates: Literal["flag", "keep_primary", "drop"] = "flag"
     splits: SplitRule | None = None
     engine: EnginePart | None = None
+    pack: PackPart | None = None
 
     @field_validator("sources")
     @classmethod
@@ -231,7 +252,7 @@ class Recipe(Policies):
     @property
     def hash(self) -> str:
         """Name what is asked for: the same wherever it is computed, and whatever formats the file."""
-        asked = self.model_dump(mode="json", exclude={"engine"}, exclude_defaults=True)
+        asked = self.model_dump(mode="json", exclude={"engine", "pack"}, exclude_defaults=True)
         return blake3(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     def where(self, *keys: str | int) -> str:
