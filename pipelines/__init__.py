@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._apply import Applied, apply_file
+    from ._build import Built, build
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
     from ._diff import CollectionDiff, diff
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Applied": "_apply",
     "Collected": "_collect",
+    "Built": "_build",
     "CollectionDiff": "_diff",
     "DecisionLineage": "_decision_lineage",
     "Duplicates": "_duplicates",
@@ -48,6 +50,7 @@ _HOMES = {
     "Watch": "_outcome",
     "Workspace": "_workspace",
     "apply_file": "_apply",
+    "build": "_build",
     "collect": "_collect",
     "connect": "_lamin",
     "diff": "_diff",
@@ -75,6 +78,7 @@ _HOMES = {
 
 __all__ = [
     "Applied",
+    "Built",
     "Collected",
     "CollectionDiff",
     "DecisionLineage",
@@ -94,6 +98,7 @@ __all__ = [
     "Watch",
     "Workspace",
     "apply_file",
+    "build",
     "collect",
     "connect",
     "diff",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ._huggingface import CellDataset, cell_stream
     from ._lightning import CorpusDataModule
     from ._part import PartLoader
+    from ._progress import progress
     from ._scvi import ScviDataModule
     from ._splits import read_splits
 
@@ -19,6 +20,7 @@ __all__ = [
     "PartLoader",
     "ScviDataModule",
     "cell_stream",
+    "progress",
     "read_splits",
 ]
 
@@ -28,6 +30,7 @@ _HOMES = {
     "PartLoader": "_part",
     "ScviDataModule": "_scvi",
     "cell_stream": "_huggingface",
+    "progress": "_progress",
     "read_splits": "_splits",
 }
 
