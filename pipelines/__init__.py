@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._apply import Applied, apply_file
+    from ._build import Built, build
     from ._collect import Collected, collect, find_datasets, open_corpus
     from ._decision_lineage import DecisionLineage, lineage_of_decision
     from ._diff import CollectionDiff, diff
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ._lamin import connect
     from ._lineage import Fed, Lineage, lineage_of_dataset, lineage_of_model, status
     from ._memory import memory_of, record
+    from ._open_splits import open_splits
     from ._outcome import Outcome, Watch
     from ._pack import Packed, pack
     from ._registrar import NewFile, NewRun, Registered, register
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Applied": "_apply",
     "Collected": "_collect",
+    "Built": "_build",
     "CollectionDiff": "_diff",
     "DecisionLineage": "_decision_lineage",
     "Duplicates": "_duplicates",
@@ -47,6 +50,7 @@ _HOMES = {
     "Watch": "_outcome",
     "Workspace": "_workspace",
     "apply_file": "_apply",
+    "build": "_build",
     "collect": "_collect",
     "connect": "_lamin",
     "diff": "_diff",
@@ -62,6 +66,7 @@ _HOMES = {
     "memory_of": "_memory",
     "open_corpus": "_collect",
     "open_labels": "_review",
+    "open_splits": "_open_splits",
     "pack": "_pack",
     "record": "_memory",
     "register": "_registrar",
@@ -73,6 +78,7 @@ _HOMES = {
 
 __all__ = [
     "Applied",
+    "Built",
     "Collected",
     "CollectionDiff",
     "DecisionLineage",
@@ -92,6 +98,7 @@ __all__ = [
     "Watch",
     "Workspace",
     "apply_file",
+    "build",
     "collect",
     "connect",
     "diff",
@@ -107,6 +114,7 @@ __all__ = [
     "memory_of",
     "open_corpus",
     "open_labels",
+    "open_splits",
     "pack",
     "record",
     "register",

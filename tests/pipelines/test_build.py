@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from corpuscle.pipelines import find_workspace
+from corpuscle.errors import NotFoundError
+from corpuscle.pipelines import find_workspace, open_splits
 from corpuscle.pipelines._building import building
 from corpuscle.pipelines._versions import code_version
 
@@ -135,6 +136,21 @@ def test_splits_are_kept_with_the_collection_and_new_ones_are_a_new_version(
     recipe.write_text(recipe.read_text().replace("0.5, test: 0.5", "0.9, test: 0.1"))
     again = corpuscle("build", recipe, "--json").json["collection"]
     assert (again["version"], again["splits"]["rule"]["fractions"]["train"]) == ("2", 0.9)
+
+
+def test_splits_are_opened_as_numbers_of_cells(
+    ln: Any, recipe: Path, workspace: Workspace, corpuscle: Callable[..., Done]
+) -> None:
+    corpuscle("build", recipe)
+    corpuscle("collect", "plain")
+    table = pd.read_parquet(ln.Artifact.get(key="splits/tiny.parquet").path)
+    cells = open_splits("tiny", folder=workspace.folder)
+    rows = {"a": range(6), "b": range(6, 12)}
+    for split in ("train", "test"):
+        datasets = sorted(table["dataset"][table["split"] == split])
+        assert cells[split].tolist() == [cell for dataset in datasets for cell in rows[dataset]]
+    with pytest.raises(NotFoundError, match=r"has no splits\. Build it from a recipe"):
+        open_splits("plain", folder=workspace.folder)
 
 
 def test_what_ingest_registered_is_not_built_again(
