@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -41,5 +42,6 @@ def in_threads(
         while ahead:
             yield ahead.popleft().result()
     finally:
-        # never waits: the collector may close this in any thread, also in one of the pool
-        pool.shutdown(wait=False, cancel_futures=True)
+        if not sys.is_finalizing():
+            # never waits: the collector may close this in any thread, also in one of the pool
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._compiled import compiled, load16, load32, load64
-from ._row import ADDRESS, CHECK, GENES, HASH, LENGTH, N_VALUES, ROW_DAMAGED, read_row
+from ._row import ADDRESS, CHECK, GENES, HASH, LENGTH, N_VALUES, ROW_DAMAGED, fetch_row, read_row
 
 __all__ = [
     "N_SHARD_FACTS",
@@ -114,6 +114,7 @@ def fill_rows(
     indptr[0] = 0
     for i in range(len(rows)):
         n = rows[i, N_VALUES]
+        fetch_row(rows, i + 1)
         if q + n > len(ids):
             return ROW_DAMAGED, i
         failed, m, depth[i] = read_row(
@@ -141,6 +142,7 @@ def fill_dense(
 ) -> Any:
     """Write rows with their zeros; what is wrong with which row, or zeros."""
     for i in range(len(rows)):
+        fetch_row(rows, i + 1)
         failed, m, depth[i] = read_row(rows[i], renames, starts, kinds, scale, work, ids, values)
         if failed:
             return failed, i

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bytes_at",
     "compiled",
+    "fetch_ahead",
     "load8",
     "load16",
     "load32",
@@ -129,3 +130,19 @@ def ones(typingctx: Any, word: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.int64(types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch_ahead(typingctx: Any, address: Any) -> Any:
+    """Ask for the 64 bytes around an address, which need not be readable, and go on."""
+    del typingctx, address
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del signature
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(ask, [builder.inttoptr(args[0], pointer), number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), build

@@ -12,7 +12,6 @@ from ...errors import InputError
 from .._batch import csr_tensor
 from . import _batches, _row, _tokens
 from ._decode import SCRATCH
-from ._memory import Memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -65,7 +64,6 @@ class RowWriter:
             self._choose = _CHOICES[form.tokens.choose]
         elif form.output == "tokens":
             self._listed = self._places_of(form.tokens.choose)
-        self._memory = Memory()
         self._local = threading.local()
 
     def write(
@@ -97,7 +95,7 @@ class RowWriter:
             msg = f"A batch of {len(rows):,} cells has {n:,} values. Use a smaller batch_size."
             raise InputError(msg, {"n_values": n})
         kinds = (np.int32, np.float32) if sparse else self._ragged
-        ids, values = self._memory.array((n,), kinds[0]), self._memory.array((n,), kinds[1])
+        ids, values = np.empty(n, kinds[0]), np.empty(n, kinds[1])
         indptr = np.empty(len(rows) + 1, np.int32)
         _see(_batches.fill_rows(rows, *self._common(), indptr, ids, values, depth))
         if indptr[-1] < n:
@@ -113,7 +111,7 @@ class RowWriter:
     def _write_dense(
         self, rows: npt.NDArray[np.int64], depth: npt.NDArray[np.float64]
     ) -> dict[str, torch.Tensor]:
-        out = self._memory.array((len(rows), len(self._renaming.genes)), np.float32)
+        out = np.empty((len(rows), len(self._renaming.genes)), np.float32)
         _see(_batches.fill_dense(rows, *self._common(), *self._one_row(rows), out, depth))
         return {"X": torch.from_numpy(out)}
 
@@ -125,9 +123,9 @@ class RowWriter:
         depth: npt.NDArray[np.float64],
     ) -> dict[str, torch.Tensor]:
         shape = len(rows), len(self._listed)
-        ids = self._memory.array(shape, np.int32)
-        counts = self._memory.array(shape, np.float32)
-        mask = self._memory.array(shape, np.bool_)
+        ids = np.empty(shape, np.int32)
+        counts = np.empty(shape, np.float32)
+        mask = np.empty(shape, np.bool_)
         n_zeros = self._form.tokens.n_unexpressed
         how = self._renaming.bits, self._choose, n_zeros, self._listed, draws, cells
         room = self._one_row(rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._compiled import compiled, trailing_zeros
+from ._compiled import compiled, fetch_ahead, trailing_zeros
 from ._decode import decode_row
 from ._xxh64 import xxh64_at
 
@@ -20,6 +20,7 @@ __all__ = [
     "N_VALUES",
     "ROW_DAMAGED",
     "ROW_DIFFERS",
+    "fetch_row",
     "read_row",
 ]
 
@@ -81,6 +82,14 @@ def read_row(
     if scale[2]:
         _put_in_bins(n, int(scale[2]), values)
     return 0, n, depth
+
+
+@compiled
+def fetch_row(rows: Any, i: int) -> None:
+    """Let row `i`, if there is one, come from memory while another is decoded."""
+    if i < len(rows):
+        for k in range(0, rows[i, LENGTH], 64):
+            fetch_ahead(rows[i, ADDRESS] + k)
 
 
 @compiled

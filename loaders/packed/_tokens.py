@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._compiled import compiled, ones, trailing_zeros
-from ._row import GENES, read_row
+from ._row import GENES, fetch_row, read_row
 
 __all__ = ["ALL_OF_LIST", "RANDOM", "RANDOM_AND_ZEROS", "TOP", "fill_tokens"]
 
@@ -181,6 +181,7 @@ def fill_tokens(
     """
     length = out_ids.shape[1]
     for i in range(len(rows)):
+        fetch_row(rows, i + 1)
         failed, n, depth[i] = read_row(rows[i], renames, starts, kinds, scale, work, ids, values)
         if failed:
             return failed, i
