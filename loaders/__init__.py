@@ -8,12 +8,14 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._form import Scaling, Tokens
     from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
     from .corpus import Corpus, DatasetRef, DuplicatesFile, obs_column
     from .hierarchical_loss import HierarchicalLoss
     from .ledger import ExposureLedger
     from .loader import CorpusLoader
+    from .packed._corpus import PackedCorpus
     from .packed._pack import pack_corpus, verify_packed
     from .packed._write import PackOptions
     from .recording import Recording
@@ -28,7 +30,10 @@ __all__ = [
     "HierarchicalLoss",
     "MappedCorpus",
     "PackOptions",
+    "PackedCorpus",
     "Recording",
+    "Scaling",
+    "Tokens",
     "hierarchy_tensors",
     "obs_column",
     "pack_corpus",
@@ -45,7 +50,10 @@ _HOMES = {
     "HierarchicalLoss": "hierarchical_loss",
     "MappedCorpus": "_mapped",
     "PackOptions": "packed._write",
+    "PackedCorpus": "packed._corpus",
     "Recording": "recording",
+    "Scaling": "_form",
+    "Tokens": "_form",
     "hierarchy_tensors": "_hierarchy_tensors",
     "obs_column": "corpus",
     "pack_corpus": "packed._pack",

@@ -265,6 +265,19 @@ class PackedCorpus:
 
         return to_anndata(self, self._known_cells(cells))
 
+    def categories(self, name: str) -> tuple[str, ...]:
+        """Give what the integers of an obs column stand for: the categories of all shards, sorted.
+
+        Raises
+        ------
+        NotFoundError
+            If no shard has the column.
+        """
+        from ._columns import Codes, read_column
+
+        column = read_column(self.open_shards([f"obs/{name}"]), name)
+        return column.terms if isinstance(column, Codes) else ()
+
     def open_shards(self, sections: Sequence[str] = ("genes",)) -> list[OpenShard]:
         """Open all shards, with some sections that will be needed of each."""
         return self._storage.open_shards(self._manifest.shards, sections)

@@ -12,7 +12,7 @@ import torch
 
 from ..corpus import obs_column
 from ._blocks import BlockRows, damaged
-from ._columns import Codes, read_classes, read_column, read_obsm
+from ._columns import read_classes, read_column, read_obsm
 from ._genes import name_genes
 from ._output import Failure, RowWriter
 
@@ -137,11 +137,6 @@ class PackedReader:
         for i in np.unique(at).tolist():
             rows[at == i] = _rows_of_file(own.shards[i], rows[at == i])
         return own.datasets[at], rows
-
-    def categories(self, name: str) -> tuple[str, ...]:
-        """Give what the integers of an obs column stand for; nothing if it holds numbers."""
-        column = self._open().columns[f"obs_{name}"]
-        return column.terms if isinstance(column, Codes) else ()
 
     def release(self) -> None:
         """Close the shards."""
