@@ -72,9 +72,12 @@ def cell_stream(
     InputError
         If a number is out of its range.
     """
-    import datasets
-    from datasets.iterable_dataset import ArrowExamplesIterable
-
+    try:
+        import datasets
+        from datasets.iterable_dataset import ArrowExamplesIterable
+    except ModuleNotFoundError as error:
+        error.add_note("datasets is not installed: pip install 'corpuscle[huggingface]'.")
+        raise
     shard_size = _whole(shard_size, name="shard_size", low=1)
     size = READ if group_size is None else _whole(group_size, name="group_size", low=1)
     examples = Examples(

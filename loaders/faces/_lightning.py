@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import LightningDataModule
-
 from ...errors import NotFoundError
 from ._part import PartLoader
+
+try:
+    from lightning.pytorch import LightningDataModule
+except ModuleNotFoundError as error:
+    error.add_note("Lightning is not installed: pip install 'corpuscle[lightning]'.")
+    raise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -52,7 +52,7 @@ def progress(
 
     console = console or Console(stderr=True)
     began = said = now = time.perf_counter()
-    waited = 0.0
+    waited, rate = 0.0, ""
     n_cells = n_batches = 0
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),

@@ -49,7 +49,8 @@ def test_a_stream_gives_each_cell_once_with_its_counts_and_label(
 
 
 def test_labels_of_a_stream_know_their_terms(source: Corpus | PackedCorpus) -> None:
-    kind = small(source).features["cell_type"]
+    features: Any = small(source).features
+    kind = features["cell_type"]
     assert kind.names == list(source.classes["cell_type"])
 
 
@@ -83,7 +84,8 @@ def test_processes_share_the_shards(source: Corpus | PackedCorpus, world_size: i
 
 
 def test_worker_processes_share_the_shards(source: Corpus | PackedCorpus) -> None:
-    loader = DataLoader(small(source).with_format("numpy"), batch_size=None, num_workers=2)
+    stream: Any = small(source).with_format("numpy")
+    loader: DataLoader[Any] = DataLoader(stream, batch_size=None, num_workers=2)
     assert sorted(int(example["row"]) for example in loader) == list(range(16))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightning import pytorch as lightning
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from corpuscle.errors import NotFoundError
 from corpuscle.loaders.faces import CorpusDataModule
@@ -84,14 +85,12 @@ def test_each_epoch_trains_on_every_cell_of_the_split_in_another_order(
     assert seen["val"] == [[13, 14, 15]] * 2
 
 
-@pytest.mark.parametrize("step", range(1, 12))
+@pytest.mark.parametrize("step", [1, 3, 4, 7, 8, 11])
 def test_training_goes_on_with_the_batch_after_the_checkpoint(
     source: Corpus | PackedCorpus, tmp_path: Path, step: int
 ) -> None:
     def keep() -> dict[str, Any]:
-        each = lightning.callbacks.ModelCheckpoint(
-            tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1
-        )
+        each = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
         return {"max_epochs": 3, "enable_checkpointing": True, "callbacks": [each]}
 
     whole = fit(source, tmp_path, **keep())

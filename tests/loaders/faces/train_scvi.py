@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from corpuscle.loaders.faces import ScviDataModule
 
 
 def main(corpus_file: str, batch_key: str, folder: str, out: str) -> None:
-    import scvi
-
+    scvi = import_module("scvi")  # not there where the other tests run
+    import_module("scvi.model")
     manifest, paths = json.loads(Path(corpus_file).read_text())
     corpus = Corpus.from_manifest(manifest, paths)
     splits = {"train": np.arange(12), "val": np.arange(12, 16)}
