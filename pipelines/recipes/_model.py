@@ -221,12 +221,18 @@ class Recipe(Policies):
         return value
 
     _path: Path = Path()
+    _text: str = ""
     _lines: dict[tuple[str | int, ...], int] = {}
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
+
+    @property
+    def text(self) -> str:
+        """What the file said when it was read: it may say something else when a build ends."""
+        return self._text
 
     @property
     def hash(self) -> str:

@@ -27,6 +27,10 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "quality: {min_cels: 3}\n", 4, "quality.min_cels: a recipe has no key"),
         (GOOD + "quality:\n  n_mads: 5\n  min_cells: many\n", 6, "quality.min_cells: Input should"),
         (GOOD + "structure: {seeds: 3}\n", 4, "structure.seeds: a recipe has no key"),
+        (GOOD + "quality:\n  n_mads: 5\n  drop: [tiny]\n", 6, "quality.drop: drop names 'tiny'"),
+        (GOOD + "    quality: {n_mads: -1}\n", 4, "sources[0].quality.n_mads: n_mads is -1.0,"),
+        (GOOD + "structure:\n  seed: -1\n", 5, "structure.seed: structure.seed is -1"),
+        (GOOD + "? [a]\n: b\n", 4, "a key must be a word"),
         (GOOD + "curation:\n  columns:\n    colour: x\n", 4, "'colour' is no field"),
         (GOOD + "curation: {organism: human}\n", 4, "curation.organism: a recipe has no key"),
         (
@@ -109,6 +113,20 @@ def test_what_is_said_of_a_source_holds_before_what_is_said_of_all(tmp_path: Pat
     )
     assert recipe.options(atlas, None).structure == StructureOptions(seed=3)
     assert recipe.options(tahoe, None).structure is None
+
+
+def test_a_rule_of_one_source_may_need_what_is_said_of_all(tmp_path: Path) -> None:
+    text = GOOD + "    quality: {drop: [doublet]}\nquality: {doublets: true}\n"
+    recipe = load_recipe(write(tmp_path, text))
+    quality = recipe.options(recipe.sources[0], None).quality
+    assert quality == QualityRules(doublets=True, drop=("doublet",))
+
+
+def test_a_recipe_is_what_its_file_said_when_it_was_read(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    recipe = load_recipe(path)
+    path.write_text("something else")
+    assert recipe.text == GOOD
 
 
 def test_the_hash_is_of_what_is_asked_not_of_how_it_is_written(tmp_path: Path) -> None:
