@@ -10,6 +10,7 @@ from corpuscle.ontologies import get_organism
 from corpuscle.pipelines.recipes import load_recipe
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "recipes"
+SLURM = "engine: {dask: {slurm: {jobs: 1, cores: 1, "
 GOOD = "name: small\nsources:\n  - source: tahoe\n"
 
 
@@ -44,6 +45,8 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "splits: {by: donor, fractions: {a: 1.5, b: -0.5}}\n", 4, "must be above 0"),
         (GOOD + "engine: {dask: {}}\n", 4, "either scheduler, an address, or slurm"),
         (GOOD + "engine: {local: {processes: 0}}\n", 4, "engine.local.processes"),
+        (GOOD + SLURM + "memory: 240 gigs}}}\n", 4, "engine.dask.slurm.memory: String should"),
+        (GOOD + SLURM + "memory: 2GB, walltime: 24h}}}\n", 4, "slurm.walltime: String should"),
         (GOOD + "engine: {}\n", 4, "engine needs either local or dask"),
         (GOOD + "  - source: nowhere\n", 4, "there is no source 'nowhere'"),
         (GOOD + "  - source: local\n", 4, "paths are for the source local"),
