@@ -58,7 +58,7 @@ class Engine(ABC):
         Yields
         ------
         What was finished since the last time: for each job its place and a `Finished`, or the
-        error that it ended with.
+        error that it ended with. Nothing, if it is only time to tell what is `running`.
 
         Raises
         ------
