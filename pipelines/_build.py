@@ -125,7 +125,8 @@ def build(
                 code_version=code_version(),
             )
             for batch in in_order(jobs, engine.run(jobs, shared, watch or BuildWatch())):
-                made.update(_register(jobs, batch))
+                if batch:
+                    made.update(_register(jobs, batch))
                 told.tell(
                     done=sum(outcome.status != "refused" for outcome in made.values()),
                     refused=sum(outcome.status == "refused" for outcome in made.values()),
@@ -168,7 +169,10 @@ def _pack(
 
 
 def in_order(jobs: Sequence[Job], batches: Iterable[list[Result]]) -> Iterator[list[Result]]:
-    """Hold back versions of a dataset until those before them are done."""
+    """Hold back versions of a dataset until those before them are done.
+
+    An empty batch is a sign of life, and is given on.
+    """
     chains: dict[str, deque[int]] = {}
     for place, job in enumerate(jobs):
         chains.setdefault(job.dataset.key, deque()).append(place)
@@ -181,7 +185,7 @@ def in_order(jobs: Sequence[Job], batches: Iterable[list[Result]]) -> Iterator[l
             while chain and chain[0] in held:
                 first = chain.popleft()
                 ready.append((first, held.pop(first)))
-        if ready:
+        if ready or not batch:
             yield ready
 
 

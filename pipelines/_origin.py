@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..curation import versions
 from ._registrar import NewFile
 from ._splits import counts, n_overlapping, split_table, splits_key, write_splits
-from ._staging import copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ class Origin:
         Files that its run read, files that it wrote, and its params.
         """
         staged = folder / "recipe.yaml"
-        copy(self.recipe.path, staged)
+        staged.write_bytes(self.recipe.text.encode())
         recipe = NewFile(
             key=f"{RECIPES}{name}.yaml",
             staged=staged,

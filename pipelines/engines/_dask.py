@@ -61,7 +61,7 @@ class DaskCluster(Engine):
         Raises
         ------
         ConflictError
-            If there is no such cluster.
+            If there is no such cluster, or its scheduler ends.
         """
         from distributed import as_completed
 
@@ -118,6 +118,12 @@ def _result(future: Any, job: Job) -> Finished | Exception:
     """Take what a worker gave, or the error after the last attempt."""
     from distributed.scheduler import KilledWorker
 
+    if future.cancelled():
+        msg = (
+            "The Dask scheduler is gone. What is registered stays: start the scheduler and its "
+            "workers again, and build again."
+        )
+        raise ConflictError(msg, {"dataset": job.dataset.key})
     error: Exception | None = future.exception()  # waits, if its worker died since it was done
     if error is None:
         found: Finished | Exception = future.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import signal
 import tempfile
 from abc import ABC, abstractmethod
@@ -57,7 +58,7 @@ class Engine(ABC):
         Yields
         ------
         What was finished since the last time: for each job its place and a `Finished`, or the
-        error that it ended with.
+        error that it ended with. Nothing, if it is only time to tell what is `running`.
 
         Raises
         ------
@@ -73,9 +74,15 @@ class Engine(ABC):
 def attempt(
     job: Job, shared: Shared, *, source: Source, reader: Worker, watch: Watch | None = None
 ) -> Finished:
-    """Curate a dataset in a new folder of the staging folder; what is left of others is harmless."""
+    """Curate a dataset in a new folder of the staging folder; nothing is left of what fails."""
     folder = Path(tempfile.mkdtemp(dir=shared.folder))
-    return curate_job(job, folder, source=source, reader=reader, memory=shared.memory, watch=watch)
+    try:
+        return curate_job(
+            job, folder, source=source, reader=reader, memory=shared.memory, watch=watch
+        )
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def was_killed(error: Exception) -> bool:

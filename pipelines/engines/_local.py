@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ._engine import BuildWatch, Result
 
 
+TELL_S = 5.0
+"""Longest time without telling what is at work."""
+
+
 class LocalProcesses(Engine):
     """So many processes, each with its share of the memory.
 
@@ -60,7 +64,7 @@ class LocalProcesses(Engine):
                 for place, job in enumerate(jobs)
             }
             while pending:
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                done, _ = wait(pending, timeout=TELL_S, return_when=FIRST_COMPLETED)
                 yield [(pending.pop(future), future.result()) for future in done]
         finally:
             self._is_over = True
@@ -83,8 +87,13 @@ class LocalProcesses(Engine):
         self._at_work.add(place)
         if watch.started is not None:
             watch.started(place, job.dataset.title)
-        cells = watch.cells
-        told = Watch(cells=None if cells is None else lambda done, n: cells(place, done, n))
+
+        def cells(done: int, n: int) -> None:
+            self._go_on()
+            if watch.cells is not None:
+                watch.cells(place, done, n)
+
+        told = Watch(cells=cells, bytes=lambda *_: self._go_on())
         try:
             return self._attempts(job, shared, reader, told)
         finally:
@@ -92,6 +101,12 @@ class LocalProcesses(Engine):
             idle.put(reader)
             if watch.ended is not None:
                 watch.ended(place)
+
+    def _go_on(self) -> None:
+        """Stop what nobody waits for any more."""
+        if self._is_over:
+            msg = "The build is over."
+            raise InterruptedError(msg)
 
     def _attempts(
         self, job: Job, shared: Shared, reader: Worker, watch: Watch

@@ -69,6 +69,7 @@ def _settings(slurm: Slurm) -> dict[str, Any]:
         "walltime": slurm.walltime,
         "queue": slurm.queue,
         "account": slurm.account,
+        "interface": slurm.interface,
         "job_extra_directives": list(slurm.directives),
         "job_script_prologue": list(slurm.prologue),
         "log_directory": slurm.log_directory,

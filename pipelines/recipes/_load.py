@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import NotFoundError, SchemaError
+from ...errors import CorpuscleError, NotFoundError, SchemaError
 from ._model import Recipe
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_BYTES = 4 * 2**20
+PARTS = ("quality", "structure")
+"""Whose values are checked together."""
 
 Keys = tuple[str | int, ...]
 
@@ -41,7 +43,7 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
     if not path.is_file():
         msg = f"There is no recipe {path}. Check the path."
         raise NotFoundError(msg, {"file": str(path)})
-    content, lines = _parse(path)
+    content, lines, text = _parse(path)
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
@@ -50,8 +52,22 @@ def load_recipe(path: str | os.PathLike[str]) -> Recipe:
             for problem in sorted(error.errors(), key=lambda found: _line(lines, found["loc"]))
         ]
         raise _refusal(path, problems) from None
-    recipe._path, recipe._lines = path, lines
+    if problems := list(dict.fromkeys(_broken_rules(recipe, path, lines))):
+        raise _refusal(path, problems)
+    recipe._path, recipe._lines, recipe._text = path, lines, text
     return recipe
+
+
+def _broken_rules(recipe: Recipe, path: Path, lines: Mapping[Keys, int]) -> Iterator[str]:
+    """Check what is said of each source together with what is said of all."""
+    for place, entry in enumerate(recipe.sources):
+        try:
+            recipe.options(entry, None).check()
+        except CorpuscleError as error:
+            name = str(error.details.get("option") or next(iter(error.details)))
+            parts = [(*level, part) for level in (("sources", place), ()) for part in PARTS]
+            said = [(*part, name) for part in parts if (*part, name) in lines]
+            yield f"{at(path, lines, said[0] if said else ('sources', place))}: {error.message}"
 
 
 def at(path: Path, lines: Mapping[Keys, int], keys: Sequence[str | int]) -> str:
@@ -88,7 +104,7 @@ def _refusal(path: Path, problems: list[str]) -> SchemaError:
     return SchemaError(msg, {"file": str(path), "problems": problems})
 
 
-def _parse(path: Path) -> tuple[Any, dict[Keys, int]]:
+def _parse(path: Path) -> tuple[Any, dict[Keys, int], str]:
     import yaml
 
     data = path.read_bytes()
@@ -110,7 +126,7 @@ def _parse(path: Path) -> tuple[Any, dict[Keys, int]]:
                     said = f"the key is there twice, before in line {lines[keys]}"
                     raise _refusal(path, [f"{at(path, {keys: line}, keys)}: {said}"])
                 lines[keys] = line
-            return ({} if node is None else loader.construct_document(node)), lines
+            return ({} if node is None else loader.construct_document(node)), lines, text
         finally:
             loader.dispose()
     except UnicodeDecodeError as error:
@@ -130,6 +146,10 @@ def _walk(node: yaml.Node, keys: Keys) -> Iterator[tuple[Keys, int]]:
 
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem="a key must be a word", problem_mark=key.start_mark
+                )
             inner = (*keys, key.value)
             yield inner, key.start_mark.line + 1
             yield from _walk(value, inner)

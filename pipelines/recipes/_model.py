@@ -160,12 +160,15 @@ class Slurm(Part):
 
     jobs: PositiveInt
     cores: PositiveInt
-    memory: str
+    memory: str = Field(pattern=r"^[0-9.]+ ?[kKMGT](i?B)?$")
+    """Of a job, such as ``240GB``."""
     processes: PositiveInt = 1
     """Datasets that a job curates at once, each with its share of the memory."""
-    walltime: str = "24:00:00"
+    walltime: str = Field(default="24:00:00", pattern=r"^(\d+-)?\d+(:\d\d){0,2}$")
     queue: str | None = None
     account: str | None = None
+    interface: str | None = None
+    """Network that the jobs and this machine share, such as ``ib0``."""
     directives: Words = ()
     """More lines for ``#SBATCH``."""
     prologue: Words = ()
@@ -242,12 +245,18 @@ class Recipe(Policies):
         return value
 
     _path: Path = Path()
+    _text: str = ""
     _lines: dict[tuple[str | int, ...], int] = {}
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._path
+
+    @property
+    def text(self) -> str:
+        """What the file said when it was read: it may say something else when a build ends."""
+        return self._text
 
     @property
     def hash(self) -> str:

@@ -10,6 +10,7 @@ from corpuscle.ontologies import get_organism
 from corpuscle.pipelines.recipes import load_recipe
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "recipes"
+SLURM = "engine: {dask: {slurm: {jobs: 1, cores: 1, "
 GOOD = "name: small\nsources:\n  - source: tahoe\n"
 
 
@@ -27,6 +28,10 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "quality: {min_cels: 3}\n", 4, "quality.min_cels: a recipe has no key"),
         (GOOD + "quality:\n  n_mads: 5\n  min_cells: many\n", 6, "quality.min_cells: Input should"),
         (GOOD + "structure: {seeds: 3}\n", 4, "structure.seeds: a recipe has no key"),
+        (GOOD + "quality:\n  n_mads: 5\n  drop: [tiny]\n", 6, "quality.drop: drop names 'tiny'"),
+        (GOOD + "    quality: {n_mads: -1}\n", 4, "sources[0].quality.n_mads: n_mads is -1.0,"),
+        (GOOD + "structure:\n  seed: -1\n", 5, "structure.seed: structure.seed is -1"),
+        (GOOD + "? [a]\n: b\n", 4, "a key must be a word"),
         (GOOD + "curation:\n  columns:\n    colour: x\n", 4, "'colour' is no field"),
         (GOOD + "curation: {organism: human}\n", 4, "curation.organism: a recipe has no key"),
         (
@@ -40,6 +45,8 @@ def write(folder: Path, text: str) -> Path:
         (GOOD + "splits: {by: donor, fractions: {a: 1.5, b: -0.5}}\n", 4, "must be above 0"),
         (GOOD + "engine: {dask: {}}\n", 4, "either scheduler, an address, or slurm"),
         (GOOD + "engine: {local: {processes: 0}}\n", 4, "engine.local.processes"),
+        (GOOD + SLURM + "memory: 240 gigs}}}\n", 4, "engine.dask.slurm.memory: String should"),
+        (GOOD + SLURM + "memory: 2GB, walltime: 24h}}}\n", 4, "slurm.walltime: String should"),
         (GOOD + "engine: {}\n", 4, "engine needs either local or dask"),
         (GOOD + "  - source: nowhere\n", 4, "there is no source 'nowhere'"),
         (GOOD + "  - source: local\n", 4, "paths are for the source local"),
@@ -109,6 +116,20 @@ def test_what_is_said_of_a_source_holds_before_what_is_said_of_all(tmp_path: Pat
     )
     assert recipe.options(atlas, None).structure == StructureOptions(seed=3)
     assert recipe.options(tahoe, None).structure is None
+
+
+def test_a_rule_of_one_source_may_need_what_is_said_of_all(tmp_path: Path) -> None:
+    text = GOOD + "    quality: {drop: [doublet]}\nquality: {doublets: true}\n"
+    recipe = load_recipe(write(tmp_path, text))
+    quality = recipe.options(recipe.sources[0], None).quality
+    assert quality == QualityRules(doublets=True, drop=("doublet",))
+
+
+def test_a_recipe_is_what_its_file_said_when_it_was_read(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    recipe = load_recipe(path)
+    path.write_text("something else")
+    assert recipe.text == GOOD
 
 
 def test_the_hash_is_of_what_is_asked_not_of_how_it_is_written(tmp_path: Path) -> None:

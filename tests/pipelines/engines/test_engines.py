@@ -1,0 +1,90 @@
+"""What engines do when what they work with ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from corpuscle.curation import CurationOptions
+from corpuscle.errors import ConflictError
+from corpuscle.ontologies import tables_in_use
+from corpuscle.pipelines._job import Job, Shared, SourceAt
+from corpuscle.pipelines._memory import MemoryVersion
+from corpuscle.pipelines._versions import code_version
+from corpuscle.pipelines.engines import BuildWatch, DaskCluster, LocalProcesses
+from corpuscle.pipelines.sources import SourceDataset
+from corpuscle.pipelines.transfer import RemoteFile
+
+from ..transfer.servers import Server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def web() -> Iterator[Server]:
+    with running(Server()) as server:
+        yield server
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
+    monkeypatch.setenv("CORPUSCLE_CACHE", str(tmp_path / "cache"))
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    memory = MemoryVersion(table=pd.DataFrame({"field": []}))
+    return Shared(folder=staging, memory=memory, setup=tables_in_use(), code_version=code_version())
+
+
+def job_at(url: str) -> Job:
+    """A dataset of one file, published there."""
+    dataset = SourceDataset(
+        source="devatlas",
+        id="one",
+        key="devatlas/one",
+        version="1",
+        title="one",
+        files=(RemoteFile(url=url),),
+        licence="",
+        citation="",
+    )
+    source = SourceAt(name="devatlas", release="", at=url.rpartition("/")[0], options={})
+    return Job(source=source, dataset=dataset, options=CurationOptions(), reference="one")
+
+
+def test_a_download_ends_with_the_build(web: Server, shared: Shared) -> None:
+    page = web.put("one.h5ad", bytes(64 * 2**20), pause_s=0.05)  # minutes
+    results = LocalProcesses().run([job_at(f"{web.url}/one.h5ad")], shared, BuildWatch())
+    assert next(results) == []  # a sign of life
+    before = time.monotonic()
+    results.close()
+    assert time.monotonic() - before < 5
+    assert 0 < page.sent < len(page.content)
+    assert list(shared.folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_ends_is_told_and_fails_no_dataset(shared: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    words = ("--port", "0", "--no-dashboard", "--no-show", "--scheduler-file", str(file))
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not file.exists():
+        time.sleep(0.05)
+    address = pd.read_json(file, typ="series")["address"]
+    results = DaskCluster(address).run([job_at("http://127.0.0.1:1/a")], shared, BuildWatch())
+    end = threading.Timer(2, scheduler.kill)  # there are no workers: the job waits
+    end.start()
+    with pytest.raises(ConflictError, match=r"scheduler is gone\. What is registered stays"):
+        next(results)
+    scheduler.wait()
