@@ -1,7 +1,7 @@
 """scDataLoader's Preprocessor on one file, in its own environment; no module of ours is here.
 
 python _curation_peer.py setup HOME GENES_TSV      a registry with the human genes, once
-python _curation_peer.py plain|same|whole HOME IN OUT
+python _curation_peer.py plain|same|whole HOME OUT IN...    one file after another; the last counts
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _leave_hub_alone() -> None:
     _settings_instance.InstanceSettings.is_on_hub = property(lambda _: False)
 
 
-def preprocess(way: str, path: Path, out: Path) -> dict[str, float]:
-    """Read, preprocess and write one file."""
+def preprocess(way: str, out: Path, paths: list[Path]) -> dict[str, float]:
+    """Read, preprocess and write files; tell of the last."""
     import anndata
     import scanpy as sc
     from scdataloader.preprocess import Preprocessor, additional_postprocess
@@ -67,14 +67,14 @@ def preprocess(way: str, path: Path, out: Path) -> dict[str, float]:
 
     after = {"plain": None, "same": neighbours_and_clusters, "whole": additional_postprocess}[way]
     work = Preprocessor(do_postp=way != "plain", additional_postprocess=after)
-    wall, cpu = time.perf_counter(), time.process_time()
-    adata: Any = anndata.read_h5ad(path)
-    read = time.perf_counter() - wall
-    n_cells = adata.n_obs
-    adata = work(adata, dataset_id="benchmark")
-    done = time.perf_counter() - wall
-    adata.write_h5ad(out)
-    seconds, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    for path in paths:
+        wall, cpu = time.perf_counter(), time.process_time()
+        adata: Any = anndata.read_h5ad(path)
+        n_cells, read = adata.n_obs, time.perf_counter() - wall
+        adata = work(adata, dataset_id="benchmark")
+        done = time.perf_counter() - wall
+        adata.write_h5ad(out)
+        seconds, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {
         "cells": n_cells,
         "cells out": adata.n_obs,
@@ -94,5 +94,5 @@ if __name__ == "__main__":
     if what == "setup":
         found = setup(Path(paths[0]))
     else:
-        found = preprocess(what, Path(paths[0]), Path(paths[1]))
+        found = preprocess(what, Path(paths[0]), [Path(path) for path in paths[1:]])
     print(json.dumps(found))

@@ -256,10 +256,15 @@ def _forget(table: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> None:
 
 def _curated_var(genes: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Describe each gene, with what the file called it and how it was resolved."""
-    by_gene = table[table["target"] >= 0].groupby("gene_id", sort=True)
+    import pandas as pd
+
+    named = table[table["target"] >= 0]
+    is_shared = named["gene_id"].duplicated(keep=False)
+    alone, by_gene = named[~is_shared].set_index("gene_id"), named[is_shared].groupby("gene_id")
     var = genes[["symbol", "biotype", *FLAGS, "kind", "organism_ontology_term_id"]].copy()
-    var["source_id"] = by_gene["source_id"].agg("|".join)
-    var["resolution"] = by_gene["method"].agg(lambda methods: "|".join(sorted(set(methods))))
+    var["source_id"] = pd.concat([alone["source_id"], by_gene["source_id"].agg("|".join)])
+    methods = by_gene["method"].agg(lambda methods: "|".join(sorted(set(methods))))
+    var["resolution"] = pd.concat([alone["method"], methods])
     symbols = zip(var["symbol"], var.index, strict=True)
     var["symbol"] = [gene if symbol is None else symbol for symbol, gene in symbols]
     for name in ("biotype", "kind", "organism_ontology_term_id", "resolution"):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from corpuscle.curation import CurationOptions, _fingerprints, curate
+from corpuscle.curation import CurationOptions, curate
 from corpuscle.curation._fingerprints import MIN_GENES, fingerprints, gene_hashes
 from corpuscle.ontologies import gene_table, get_organism, resolve_genes, use_gene_tables
 from corpuscle.ontologies.gene_files import read_genes
@@ -60,12 +60,6 @@ def test_cells_without_counts_between_others_do_no_harm() -> None:
     found = of(rows)
     assert (found[1], found[3]) == (0, 0)
     assert [found[0], found[2]] == of(rows[[0, 2]])
-
-
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = of(cells(20))
-    monkeypatch.setattr(_fingerprints, "BLOCK_VALUES", 100)
-    assert of(cells(20)) == whole
 
 
 def test_only_genes_that_files_of_all_kinds_agree_on_are_compared() -> None:
