@@ -38,10 +38,15 @@ def compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(**options)(function)
 
 
+def _built(function: Callable[..., Any]) -> Any:
+    """Make a function whose body is built of instructions."""
+    return intrinsic(function)
+
+
 def _loads(bits: int, result: Any) -> Any:
     """Make a function that loads a little-endian number from any address."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_built
     def load(typingctx: Any, address: Any) -> Any:
         del typingctx
 
@@ -63,7 +68,7 @@ load32 = _loads(32, types.int64)
 load64 = _loads(64, types.uint64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def bytes_at(typingctx: Any, address: Any) -> Any:
     """Turn an address into a pointer that `numba.carray` takes."""
     del typingctx, address
@@ -75,7 +80,7 @@ def bytes_at(typingctx: Any, address: Any) -> Any:
     return types.voidptr(types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
     """Replace differences by ids, 16 u16 at a time: each is the last one plus itself plus 1.
 
@@ -108,7 +113,7 @@ def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
     return types.none(types.int64, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def trailing_zeros(typingctx: Any, word: Any) -> Any:
     """Count the zeros below the lowest one of a u64 that is not 0."""
     del typingctx, word
@@ -120,7 +125,7 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def ones(typingctx: Any, word: Any) -> Any:
     """Count the ones of a u64."""
     del typingctx, word
@@ -132,7 +137,7 @@ def ones(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def fetch_ahead(typingctx: Any, address: Any) -> Any:
     """Ask for the 64 bytes around an address, which need not be readable, and go on."""
     del typingctx, address
