@@ -107,7 +107,7 @@ class Shard:
         return cls(path, entry, check, mapped)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.path, self._given, self.check)
+        return _reopen, (type(self), self.path, self._given, self.check)
 
     def __repr__(self) -> str:
         facts = self.footer
@@ -191,8 +191,8 @@ class Shard:
         return tuple(name.removeprefix(prefix) for name in names if name not in listed)
 
 
-def _reopen(path: Path, entry: ShardEntry | None, check: Check) -> Shard:
-    return Shard.open(path, entry, check=check)
+def _reopen(kind: type[Shard], path: Path, entry: ShardEntry | None, check: Check) -> Shard:
+    return kind.open(path, entry, check=check)
 
 
 @lru_cache(maxsize=16)
