@@ -5,18 +5,25 @@ Modules that import this one import numba, which takes a second: import them ins
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils as _cgutils
+from numba.core import types
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+cgutils: Any = _cgutils  # is not typed
+carray: Any = numba.carray  # type: ignore[attr-defined]  # as the documentation says
+
 __all__ = [
     "bytes_at",
+    "carray",
     "compiled",
     "fetch_ahead",
     "load8",
@@ -33,9 +40,22 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile when first called, without the GIL, and keep the machine code on disk if possible."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        made = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return numba.njit(**options)(function)
+    # numba compiles again when the function's own file changed; it must as well when another did
+    # whose functions are inlined
+    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = (file._source_stamp, _stamp())
+    return made
+
+
+@functools.cache
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """What changes when a file of this folder does."""
+    files = ((path.name, path.stat()) for path in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
 def _built(function: Callable[..., Any]) -> Any:
