@@ -127,10 +127,10 @@ class BlockRows:
         found = {key: self._cache.get(key) for key in keys}
         for shard in dict.fromkeys(key[0] for key in keys if found[key] is None):
             missing = [key[1] for key in keys if key[0] == shard and found[key] is None]
-            for block, stored in zip(missing, self._stored(shard, missing), strict=True):
-                ready = self._decoded(shard, block, stored)
-                found[shard, block] = ready
-                self._cache.put((shard, block), ready)
+            for at, stored in zip(missing, self._stored(shard, missing), strict=True):
+                ready = self._decoded(shard, at, stored)
+                found[shard, at] = ready
+                self._cache.put((shard, at), ready)
         return [block for key in keys if (block := found[key]) is not None]
 
     def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:
@@ -157,12 +157,12 @@ class BlockRows:
         counts = own.section("n_values")[first : first + own.footer.block_rows]
         most = 4 * (len(counts) + 1) + 12 * int(counts.sum(dtype=np.int64)) + 8 * len(counts)
         try:
-            size = zstandard.get_frame_parameters(stored).content_size
+            size = zstandard.get_frame_parameters(stored.data).content_size
             if not 0 < size <= most:
                 raise damaged(own, block, what=f"would be {size:,} bytes long")
             decoder = getattr(self._local, "decoder", None)
             if decoder is None:
                 decoder = self._local.decoder = zstandard.ZstdDecompressor()
-            return np.frombuffer(decoder.decompress(stored), np.uint8)
+            return np.frombuffer(decoder.decompress(stored.data), np.uint8)
         except zstandard.ZstdError as error:
             raise damaged(own, block, what=f"cannot be decompressed ({error})") from error
