@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._blocks import BlockLoader
     from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
     from .corpus import Corpus, DatasetRef, DuplicatesFile, obs_column
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "BlockLoader",
     "Corpus",
     "CorpusLoader",
     "DatasetRef",
@@ -37,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "Batch": "_batch",
+    "BlockLoader": "_blocks",
     "Corpus": "corpus",
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",
