@@ -8,6 +8,7 @@ from .._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._batch import Batch
+    from ._blocks import BlockLoader
     from ._form import Scaling, Tokens
     from ._hierarchy_tensors import hierarchy_tensors
     from ._mapped import MappedCorpus
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "BlockLoader",
     "Corpus",
     "CorpusLoader",
     "DatasetRef",
@@ -42,6 +44,7 @@ __all__ = [
 
 _HOMES = {
     "Batch": "_batch",
+    "BlockLoader": "_blocks",
     "Corpus": "corpus",
     "CorpusLoader": "loader",
     "DatasetRef": "corpus",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ class Handles:
     opener
         Takes a path, gives (connection or None, store). A module-level function, for pickling.
     max_open
-        Files open at once; the one used longest ago is closed first.
+        Files open at once; the one used longest ago is closed first. None for 128, or a quarter of
+        what the process may open if that is less.
     """
 
     def __init__(
@@ -61,12 +63,12 @@ class Handles:
         paths: Sequence[Any],
         *,
         opener: Callable[[Any], tuple[Any, Any]] = open_local,
-        max_open: int = 128,
+        max_open: int | None = None,
     ) -> None:
         self.paths = list(paths)
         self.closed = False
         self._opener = opener
-        self._max_open = max_open
+        self._max_open = max_open or _files_allowed()
         self._open: dict[int, tuple[Any, Any]] = {}
         self._pid = os.getpid()
 
@@ -108,6 +110,10 @@ class Handles:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}
+
+
+def _files_allowed() -> int:
+    return max(1, min(128, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
 
 def _shut(pair: tuple[Any, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -31,19 +32,23 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
     ``DataLoader`` calls by itself, and `read_csr`. The samples of a batch equal those that the base
     reads one by one, bit for bit.
 
-    Files are opened when needed, by the process that reads them, at most 128 at once. So the object
-    may be handed to DataLoader workers under any start method, with ``parallel`` or without.
+    Files are opened when needed, by the process that reads them, at most 128 at once or a quarter of
+    what the process may open. So the object may be handed to DataLoader workers under any start method, with ``parallel`` or without.
 
     Reading a cell by itself asks for a batch of one.
     """
 
     storages: Handles
+    no_label: int | None = None
+    """What encoded labels are where there is none, or where a file lacks the column; other labels
+    are ``nan`` there. None for what the base class does: ``nan``, and no entry in the sample."""
 
     def _make_connections(self, path_list: list[Any], parallel: bool) -> None:  # noqa: FBT001 - the base's
         del parallel  # handles belong to one process in any case
         self.storages = Handles([UPath(path) for path in path_list], opener=_open_any)
         self.conns: list[Any] = []
         self._columns = ColumnCache()
+        self._classes: dict[tuple[int, str], npt.NDArray[np.int64]] = {}
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         return self.__getitems__([idx])[0]
@@ -111,6 +116,48 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             cache=self._columns,
         )
 
+    def read_batch(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Read X, without making it dense, and labels of many cells.
+
+        Parameters
+        ----------
+        indices
+            Cells, in any order; repeats and negative numbers are allowed.
+
+        Returns
+        -------
+        ``X`` as of `read_csr`, ``_store_idx`` (int64), and each of the obs keys: numbers, encoded
+        labels (int64, -1 for none) or objects. Each has one entry per index.
+
+        Raises
+        ------
+        IndexError
+            If an index is out of range.
+        InputError
+            If the files have different genes and there is no join.
+        """
+        files, rows = self._locate(indices)
+        batch = {"X": self.read_csr(indices), "_store_idx": files}
+        for key in self.obs_keys or ():
+            parts = [
+                (part, self._label_array(key, part)) for part in group_by_file(files, rows)
+            ]
+            dtype = np.result_type(*(values.dtype for _, values in parts)) if parts else np.int64
+            batch[key] = np.empty(len(rows), dtype=dtype)
+            for part, values in parts:
+                batch[key][part.places] = values[part.source]
+        return batch
+
+    def get_merged_labels(self, label_key: str) -> npt.NDArray[Any]:
+        """Labels of all cells; with `no_label`, ``nan`` for those of files without the column."""
+        has = [label_key in keys for keys in self._cache_obs_keys]
+        if self.no_label is None or all(has):
+            return super().get_merged_labels(label_key)  # type: ignore[no-any-return]
+        merged = np.full(len(self), np.nan, dtype=object)
+        if any(has):
+            merged[np.array(has)[self.storage_idx]] = super().get_merged_labels(label_key)
+        return merged
+
     def leave_out(self, excluded: Mapping[int, npt.NDArray[np.uint32]]) -> None:
         """Leave out rows, beside those that an ``obs_filter`` leaves out.
 
@@ -170,6 +217,9 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
                 values = self._labels(store, key, part)
                 for place, i in places:
                     samples[place][key] = values[i]
+            elif self.no_label is not None:
+                for place, _ in places:
+                    samples[place][key] = self.no_label if key in self.encoders else np.nan
 
     def _matrix_rows(
         self, stored: Any, key: str, part: FileRows, join: Literal["inner", "outer"] | None
@@ -220,7 +270,27 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         encoder = self.encoders.get(key)
         if encoder is None:
             return labels
-        return [label if label is np.nan else encoder[label] for label in labels]
+        none = np.nan if self.no_label is None else self.no_label
+        return [none if label is np.nan else encoder[label] for label in labels]
+
+    def _label_array(self, key: str, part: FileRows) -> npt.NDArray[Any]:
+        """Labels of a part's rows; encoded ones as integers, -1 for none. Shape ``(n_rows,)``."""
+        encoder, store = self.encoders.get(key), self.storages[part.file]
+        if key not in self._cache_obs_keys[part.file]:
+            return np.full(len(part.rows), np.nan if encoder is None else -1)
+        if encoder is None:
+            labels = self._labels(store, key, part)
+            texts = any(isinstance(label, str) for label in labels)
+            return np.array(labels, dtype=object if texts else None)
+        categories = self._cache_cats.get(key, {part.file: None})[part.file]
+        stored = store["obs"] if isinstance(store["obs"], _ARRAYS) else store["obs"][key]
+        if categories is None or isinstance(stored, _ARRAYS):
+            labels = self._labels(store, key, part)
+            return np.array([-1 if label is np.nan else label for label in labels])
+        if (part.file, key) not in self._classes:
+            self._classes[part.file, key] = np.array([*map(encoder.get, categories), -1])
+        codes = self._columns.take((part.file, "obs", key, "codes"), stored["codes"], part.rows)
+        return self._classes[part.file, key][codes]
 
     def _read_labels(self, stored: Any, key: str, part: FileRows, categories: Any) -> list[Any]:
         def take(name: str, array: Any) -> npt.NDArray[Any]:
@@ -242,6 +312,24 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             labels = list(values)
         labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
         return [np.nan if gone else v for v, gone in zip(labels, missing, strict=True)]
+
+
+def numeric_columns(paths: Sequence[str], keys: Sequence[str]) -> set[str]:
+    """Those of the obs `keys` that hold numbers, or true and false, in every file that has them."""
+    kinds: dict[str, set[bool]] = {key: set() for key in keys}
+    with contextlib.closing(Handles([UPath(path) for path in paths], opener=_open_any)) as stores:
+        for store in stores:
+            obs = store["obs"]
+            for key in () if isinstance(obs, _ARRAYS) else kinds:
+                if key in obs:
+                    kinds[key].add(_is_numeric(obs[key]))
+    return {key for key, kind in kinds.items() if kind == {True}}
+
+
+def _is_numeric(column: Any) -> bool:
+    if not isinstance(column, _ARRAYS):
+        return "values" in column and _is_numeric(column["values"])
+    return column.dtype.kind in "biuf" and "categories" not in column.attrs
 
 
 def _open_any(path: Any) -> tuple[Any, Any]:

@@ -288,7 +288,8 @@ class Corpus:
         """Single cells as LaminDB's mapped collection gives them.
 
         Labels that are encoded get the corpus's class integers, which stay the same over versions,
-        rather than integers made from the files' own categories.
+        rather than integers made from the files' own categories; -1 where there is no label, or
+        where a file lacks the column. Numbers stay numbers unless `encode_labels` lists them.
 
         Parameters
         ----------
@@ -300,17 +301,24 @@ class Corpus:
         Raises
         ------
         SchemaError
-            If a file lacks a column that is to be encoded.
+            If a column of labels that is to be encoded is not categorical.
         IntegrityError
             If a cell's label that is to be encoded is not among the classes, or the list of cells
             that are left out is not that of this version.
         """
         from ._curated import read_class_codes
         from ._kept import excluded_rows
-        from ._mapped import MappedCorpus
+        from ._mapped import MappedCorpus, numeric_columns
 
         excluded = excluded_rows(self)
-        mapped = MappedCorpus([ref.path for ref in self.datasets], join=join, **options)
+        paths = [ref.path for ref in self.datasets]
+        keys = options.get("obs_keys") or []
+        keys = [keys] if isinstance(keys, str) else keys
+        if keys and options.get("encode_labels", True) is True:
+            numbers = numeric_columns(paths, keys)
+            options["encode_labels"] = [key for key in keys if key not in numbers]
+        mapped = MappedCorpus(paths, join=join, **options)
+        mapped.no_label = -1
         if excluded:
             mapped.leave_out(excluded)
         for field, terms in self.classes.items():
@@ -318,7 +326,8 @@ class Corpus:
             if mapped.obs_keys is None or column not in mapped.encoders:
                 continue
             for ref, store in zip(self.datasets, mapped.storages, strict=True):
-                read_class_codes(store, ref, field=field, terms=terms)
+                if column in store["obs"]:
+                    read_class_codes(store, ref, field=field, terms=terms)
             codes = {term: i for i, term in enumerate(terms)}
             mapped.encoders[column] = codes | dict.fromkeys(NO_CLASS, -1)
         return mapped
