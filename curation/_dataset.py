@@ -197,7 +197,7 @@ def curate(
             quality = {}
             if rules is not None:
                 if rules.doublets:
-                    donors = obs["donor_id"].cat.codes.to_numpy(np.int64)
+                    donors = np.asarray(obs["donor_id"].cat.codes, dtype=np.int64)
                     scores = doublet_scores(temporary, donors, measures["n_counts"].to_numpy())
                     measures = measures.assign(doublet_score=scores)
                 flagged = find_flags(measures, rules)

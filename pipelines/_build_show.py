@@ -69,6 +69,13 @@ def plan_view(plan: Mapping[str, Any]) -> RenderableType:
     for dataset in plan["datasets"]:
         counts[dataset["status"]] = counts.get(dataset["status"], 0) + 1
     parts.append(Text(", ".join(f"{n:,} {status}" for status, n in sorted(counts.items()))))
+    refused = [dataset for dataset in plan["datasets"] if dataset["status"] == "refused"]
+    parts += [
+        Text(f"{dataset['dataset']}: {dataset['error']['message']}", style="red")
+        for dataset in refused[:SHOWN]
+    ]
+    if refused:
+        parts.append(Text("what failed before is tried again with --retry-failed"))
     parts.append(Text(_expected(plan["expected"])))
     if plan["job_script"]:
         parts += [Text("job script:"), Text(plan["job_script"])]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 STEP = "corpuscle/build"
+SAME_S = 5.0
+"""Two processes of one number are born further apart: the clock they are told by may be set."""
 
 
 @dataclass(slots=True)
@@ -38,7 +40,18 @@ class Building:
 @contextlib.contextmanager
 def building(recipe: str, recipe_hash: str, engine: str, n_jobs: int) -> Iterator[Building]:
     """Register a build as long as it goes on."""
-    params = {
+    params = _params(recipe, recipe_hash, engine, n_jobs)
+    run_id, _ = begin_run(STEP, params)
+    is_whole = False
+    try:
+        yield Building(run_id, params)
+        is_whole = True
+    finally:
+        end_run(run_id, failed=not is_whole)
+
+
+def _params(recipe: str, recipe_hash: str, engine: str, n_jobs: int) -> dict[str, Any]:
+    return {
         "recipe": recipe,
         "recipe_hash": recipe_hash,
         "engine": engine,
@@ -50,13 +63,6 @@ def building(recipe: str, recipe_hash: str, engine: str, n_jobs: int) -> Iterato
         "refused": 0,
         "running": [],
     }
-    run_id, _ = begin_run(STEP, params)
-    is_whole = False
-    try:
-        yield Building(run_id, params)
-        is_whole = True
-    finally:
-        end_run(run_id, failed=not is_whole)
 
 
 def end_killed(recipe: str) -> None:
@@ -96,7 +102,7 @@ def _state(params: dict[str, Any]) -> str:
         return f"running or killed on {params['host']}"
     try:
         process = psutil.Process(params["pid"])
-        is_it = process.create_time() == params["born"]
+        is_it = abs(process.create_time() - params["born"]) < SAME_S
         is_it = is_it and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         is_it = False

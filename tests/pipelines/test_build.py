@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -8,7 +10,8 @@ import pytest
 
 from corpuscle.errors import NotFoundError
 from corpuscle.pipelines import find_workspace, open_splits
-from corpuscle.pipelines._building import building
+from corpuscle.pipelines._building import STEP, _params, building
+from corpuscle.pipelines._registrar import begin_run
 from corpuscle.pipelines._versions import code_version
 
 from .conftest import write_h5ad
@@ -77,6 +80,9 @@ def test_a_build_again_does_nothing_and_a_refusal_waits_for_its_flag(
 ) -> None:
     first = corpuscle("build", recipe, "--json").json
     before = counts(ln)
+    told = " ".join(corpuscle("build", recipe, "--dry-run").out.split())
+    assert "cut.h5ad cannot be read as h5ad" in told.replace("- ", "-")
+    assert "tried again with --retry-failed" in told
     again = corpuscle("build", recipe, "--json")
     assert counts(ln) == before
     assert statuses(again) == {"a": "unchanged", "b": "unchanged", "cut": "refused"}
@@ -203,6 +209,23 @@ def test_engines_that_cannot_be_are_refused(
 ) -> None:
     done = corpuscle("build", recipe, *words)
     assert (done.code, said in " ".join(done.err.split())) == (1, True), done.err
+
+
+def test_a_build_that_was_killed_is_seen_until_the_recipe_is_built_again(
+    corpuscle: Callable[..., Done],
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    begin_run(STEP, _params("tiny", "hash", "LocalProcesses", 3) | {"pid": ended.pid})
+    (seen,) = corpuscle("status", "--json").json["builds"]
+    assert (seen["state"], seen["recipe"]) == ("killed", "tiny")
+    with building("other", "hash", "LocalProcesses", 3):
+        states = [seen["state"] for seen in corpuscle("status", "--json").json["builds"]]
+        assert states == ["running", "killed"]
+    with building("tiny", "hash", "LocalProcesses", 3):
+        states = [seen["state"] for seen in corpuscle("status", "--json").json["builds"]]
+    assert states == ["running"]
+    assert corpuscle("status", "--json").json["builds"] == []
 
 
 def test_a_build_is_seen_while_it_runs(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -61,7 +61,7 @@ def job_at(url: str) -> Job:
 
 def test_a_download_ends_with_the_build(web: Server, shared: Shared) -> None:
     page = web.put("one.h5ad", bytes(64 * 2**20), pause_s=0.05)  # minutes
-    results = LocalProcesses().run([job_at(f"{web.url}/one.h5ad")], shared, BuildWatch())
+    results: Any = LocalProcesses().run([job_at(f"{web.url}/one.h5ad")], shared, BuildWatch())
     assert next(results) == []  # a sign of life
     before = time.monotonic()
     results.close()
