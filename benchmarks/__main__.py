@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--envs", type=Path, help="folder of the environments of peers")
     parser.add_argument("--out", type=Path, help="folder for tables and plots")
     parser.add_argument("--cells", type=int, help="how many to generate")
-    parser.add_argument("--only", help="part of the names of what is measured")
+    parser.add_argument("--only", help="parts of names, with commas: what is measured")
     arguments = parser.parse_args()
     module = importlib.import_module(f"benchmarks.{arguments.name}")
     asked = {key: getattr(arguments, key) for key in ("data", "envs", "out", "cells", "only")}

@@ -68,7 +68,7 @@ def shuffled(
     """Epochs of torch's own loader, in random order."""
     from torch.utils.data import DataLoader
 
-    more = {"prefetch_factor": 4} if workers else {}
+    more: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
     loader: Any = DataLoader(
         cells,
         batch_size=batch,

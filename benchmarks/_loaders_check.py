@@ -61,7 +61,7 @@ class Reference:
             return False
         plate = int(self.of["plate"][cell])
         if plate not in self._files:
-            file = h5py.File(plates(self.folder)[plate])
+            file: Any = h5py.File(plates(self.folder)[plate])
             self._files[plate] = (file["X/indptr"][:], file["X/indices"], file["X/data"])
         ends, indices, data = self._files[plate]
         row = cell - int(np.searchsorted(self.of["plate"], plate))

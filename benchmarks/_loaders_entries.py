@@ -112,6 +112,7 @@ OURS = [
     _own("packed, tokens", "tokens", "packed", "threads", output="tokens"),
     _own("packed, dense", "dense", "packed", "threads", output="dense"),
     _own("packed with zstd, CSR", "csr", "packed", "threads", codec="zstd"),
+    _own("packed with zstd, CSR, blocks of 32", "csr", "packed", "threads", codec="zstd", block=32),
     _own("files, CSR", "csr", "plain_files", "workers"),
     _own("files, CSR, gzip", "csr", "plain_files", "workers", kind="gzip"),
     _own("files, CSR, blocks of 64", "csr", "plain_files", "workers", block=64),
@@ -139,6 +140,8 @@ BARE = ("packed, CSR", "packed, ragged", "packed, tokens", "packed, dense")
 LEAST_OF_BARE = 0.75
 DISK = {"packed, CSR": 0.70, "packed with zstd, CSR": 0.45}
 """Most bytes on disk, of annbatch's."""
+STEADY = "packed, CSR"
+"""Loader whose memory is measured over many cells."""
 MOST_PRIVATE, MOST_GROWTH = 300.0, 10.0
 """MiB that no file holds, after 100,000 cells and up to 1,000,000."""
 KERNEL = "its kernel"
@@ -148,6 +151,7 @@ COMPARISONS = [
     Comparison(ours="packed, CSR x 2", peer="annbatch", goal=8),
     Comparison(ours="packed, ragged", peer="annbatch", goal=9),
     Comparison(ours="packed with zstd, CSR", peer="annbatch"),
+    Comparison(ours="packed with zstd, CSR, blocks of 32", peer="annbatch"),
     Comparison(ours="packed, CSR", peer="SCDL", goal=8),
     Comparison(ours="packed, CSR", peer="scDataset, blocks of 16", goal=10),
     Comparison(ours="packed, CSR", peer="HF datasets"),

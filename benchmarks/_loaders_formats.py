@@ -63,7 +63,8 @@ def hf(folder: Path, target: Path) -> None:
 
     peer = import_module("datasets")
     for path in plates(folder):
-        with h5py.File(path) as file:
+        with h5py.File(path) as opened:
+            file: Any = opened
             ends = pa.array(file["X/indptr"][:].astype("int32"))
             lists = {"genes": file["X/indices"][:], "counts": file["X/data"][:]}
             columns = {

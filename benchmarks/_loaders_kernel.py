@@ -26,14 +26,12 @@ def bare_kernel(
     kinds = writer._ragged if output == "ragged" else (np.int32, np.float32)
     shape = batch, len(writer._listed)
     draws = np.zeros(2, np.uint64)
-    if output == "dense":
-        out = np.empty((batch, n_genes), np.float32)
-    elif output == "tokens":
-        tokens = np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.bool_)
-        how = writer._renaming.bits, writer._choose, 0, writer._listed, draws
+    out = np.empty((batch, n_genes if output == "dense" else 0), np.float32)
+    tokens = np.empty(shape, np.int32), np.empty(shape, np.float32), np.empty(shape, np.bool_)
+    how = writer._renaming.bits, writer._choose, 0, writer._listed, draws
 
     def batches() -> Iterator[Any]:
-        room = 0
+        ids, values = np.empty(0, kinds[0]), np.empty(0, kinds[1])
         order = np.random.default_rng().permutation(n_cells)
         for start in range(0, n_cells - batch + 1, batch):
             cells = order[start : start + batch]
@@ -46,9 +44,8 @@ def bare_kernel(
                 work = writer._one_row(rows)
                 _tokens.fill_tokens(rows, *common, *how, cells, *work, *tokens, depth)
             else:
-                if room < n:
-                    room = 2 * n
-                    ids, values = np.empty(room, kinds[0]), np.empty(room, kinds[1])
+                if len(ids) < n:
+                    ids, values = np.empty(2 * n, kinds[0]), np.empty(2 * n, kinds[1])
                 _batches.fill_rows(rows, *common, indptr, ids, values, depth)
             yield cells
 

@@ -59,8 +59,9 @@ def rate(loader: Loader, *, seconds: float, bare: bool = False) -> dict[str, flo
         epoch, size, fetch = loader.bare, len, 1
     gc.collect()
     n, first, enough = 0, 0.0, False
+    batch: Any = None
     cpu, start = cpu_seconds(), time.perf_counter()
-    now = start
+    now, iterator = start, iter(())
     while not enough:
         iterator = epoch()
         n_before = n

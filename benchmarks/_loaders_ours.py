@@ -91,6 +91,7 @@ def packed(
     threads: int = 0,
     codec: str = "plain",
     output: Literal["csr", "ragged", "tokens", "dense"] = "csr",
+    block: int = 1,
 ) -> Loader:
     """The packed corpus, by `PackedCorpus.loader`; tokens are random expressed genes."""
     from scipy import sparse
@@ -104,7 +105,12 @@ def packed(
     corpus = PackedCorpus.open(home)
     tokens = Tokens(length=2_048, choose="random") if output == "tokens" else None
     loader = corpus.loader(
-        batch, labels=["cell_type"], output=output, threads=threads, tokens=tokens
+        batch,
+        labels=["cell_type"],
+        output=output,
+        threads=threads,
+        tokens=tokens,
+        block_size=block,
     )
     types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
     bare = None
@@ -130,6 +136,7 @@ def packed(
         labels=lambda b: {"cell_type": types[b["cell_type"].numpy()], "plate": b["dataset"]},
         rows=lambda b: b["row"].numpy(),
         paths=files_of(home),
+        fetch=64 * batch if block > 1 else 1,  # batches, by default
         bare=bare,
     )
 

@@ -29,8 +29,8 @@ def annbatch(folder: Path, batch: int, chunk: int = 512, preload: int = 32) -> L
     peer = import_module("annbatch")
 
     def load(group: Any) -> Any:
-        obs = ad.io.read_elem(group["obs"])[COLUMNS]
-        return ad.AnnData(X=ad.io.sparse_dataset(group["X"]), obs=obs)
+        obs: Any = ad.io.read_elem(group["obs"])
+        return ad.AnnData(X=ad.io.sparse_dataset(group["X"]), obs=obs[COLUMNS])
 
     loader = peer.Loader(
         batch_size=batch,
@@ -134,14 +134,14 @@ def cellfm(folder: Path, batch: int, workers: int = 0, *, mixed: bool = False) -
         return made
 
     def batches() -> Iterator[Any]:
-        options = {"prefetch_factor": 4} if workers else {}
+        options: dict[str, Any] = {"prefetch_factor": 4} if workers else {}
         return iter(
             torch.utils.data.DataLoader(
                 Groups(next(seeds)),
                 batch_size=batch // per_group,
                 collate_fn=gather,
                 num_workers=workers,
-                **options,  # type: ignore[arg-type]
+                **options,
             )
         )
 

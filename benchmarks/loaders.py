@@ -18,12 +18,12 @@ from ._loaders_entries import (
     BARE,
     COMPARISONS,
     CONVERTED,
-    DISK,
     ENTRIES,
     ENVIRONMENTS,
     KERNEL,
     OURS,
     PEERS,
+    STEADY,
 )
 from ._loaders_goals import figures_and_goals
 from ._loaders_ours import pack
@@ -67,7 +67,8 @@ def run(
     out
         Folder for the table (CSV, markdown) and the plot (SVG).
     only
-        Part of the names of peers and of ours without peers that are measured; None for all.
+        Parts of names, with commas: only these peers, what they are compared with, and such of ours
+        are measured; None for all.
     """
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -78,10 +79,10 @@ def run(
         pack(folder)
         bench = Bench(folder=folder, seconds=0.3 if quick else 2.0, repeats=1 if quick else 3)
         bench.prepare(envs, only=only)
-        bench.measure_warm()
-        bench.measure_cold()
-    if out is not None:
-        write_table(out, bench.rows(), bench.failed)
+        for measure in (bench.measure_warm, bench.measure_cold):
+            measure()
+            if out is not None:
+                write_table(out, bench.rows(), bench.failed)
     return bench.result(size)
 
 
@@ -99,7 +100,12 @@ class Bench:
 
     def prepare(self, envs: Path | None, *, only: str | None) -> None:
         """Make environments and forms; what cannot be made is a failure of its loaders."""
-        peers = [e for e in PEERS if envs is not None and (only or "") in e.name]
+        parts = (only or "").split(",")
+
+        def asked(name: str) -> bool:
+            return any(part.strip() in name for part in parts)
+
+        peers = [e for e in PEERS if envs is not None and asked(e.name)]
         for name in dict.fromkeys(entry.environment for entry in peers):
             assert name is not None
             environment = ENVIRONMENTS[name]
@@ -121,7 +127,7 @@ class Bench:
                 self.groups.append([*dict.fromkeys([*ours, peer.name, *two])])
         compared = {name for group in self.groups for name in group}
         rest = [n for e in OURS for n in (e.name, *([e.name + TWO] if e.two else []))]
-        if left := [n for n in rest if (only or "") in n and not {n} <= compared]:
+        if left := [n for n in rest if asked(n) and not {n} <= compared]:
             self.groups.append(left)
 
     def measure_warm(self) -> None:
@@ -214,7 +220,7 @@ class Bench:
                         "open, s": one.opened["open, s"],
                         "check": one.ask("check", cells=50_000, seconds=5 * self.seconds),
                     }
-                    if name in DISK:
+                    if name == STEADY:
                         cells = [100_000, 1_000_000]
                         self.facts[name]["MiB"] = one.ask("memory", cells=cells)["MiB"]
                     self.console.print(f"{name}: {first['cells'] / first['s']:,.0f} cells/s")

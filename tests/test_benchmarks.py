@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -127,7 +128,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def one_batch(folder: Path, *, tokens: bool = False, damage: str | None = None) -> Loader:
     """All cells of the second plate in one batch, with something wrong about the first of them."""
-    data = ad.read_h5ad(plates(folder)[1])
+    data: Any = ad.read_h5ad(plates(folder)[1])
     x, rows = data.X.toarray(), np.arange(40, 80)
     labels = {name: data.obs[column].astype(str).to_numpy() for name, column in LABELS.items()}
     if damage == "count":
