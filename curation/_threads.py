@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
-VARIABLE = "OMP_NUM_THREADS"
+THREADS_VARIABLE = "OMP_NUM_THREADS"
 """Environment variable with the number of threads, which faiss and BLAS obey as well."""
 
 
 def n_threads() -> int:
     """Threads that this process may keep busy: what OpenMP is told, else the cores there are."""
-    told = os.environ.get(VARIABLE, "")
+    told = os.environ.get(THREADS_VARIABLE, "")
     return int(told) if told.isdecimal() and int(told) else len(os.sched_getaffinity(0))
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..curation._threads import THREADS_VARIABLE, n_threads
 from ..errors import CrashError
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Worker:
     setup
         Called in the process before the first task, and again whenever it is another. Can be
         pickled.
+    threads
+        Threads that it may keep busy; by default as many as this process.
     """
 
     def __init__(
@@ -58,8 +61,9 @@ class Worker:
         stall_s: float = STALL_S,
         max_bytes: int | None = None,
         setup: Callable[[], None] | None = None,
+        threads: int | None = None,
     ) -> None:
-        self.stall_s, self.setup = stall_s, setup
+        self.stall_s, self.setup, self.threads = stall_s, setup, threads
         self.max_bytes = int(MEMORY_SHARE * memory_bytes()) if max_bytes is None else max_bytes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,6 +147,7 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stdout=self._stderr,
             stderr=self._stderr,
+            env={**os.environ, THREADS_VARIABLE: str(self.threads or n_threads())},
         )
         self._pid = os.getpid()
         theirs.close()

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
+from ...curation._threads import n_threads
 from .._outcome import Watch
 from .._worker import MEMORY_SHARE, Worker, memory_bytes
 from ._engine import ATTEMPTS, STOPS, Engine, attempt, was_killed
@@ -24,7 +25,7 @@ TELL_S = 5.0
 
 
 class LocalProcesses(Engine):
-    """So many processes, each with its share of the memory.
+    """So many processes, each with its share of the memory and of the cores.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ class LocalProcesses(Engine):
         self._is_over = False
         n = min(self.processes, len(jobs))
         share = int(MEMORY_SHARE * memory_bytes() / max(n, 1))
-        readers = [Worker(max_bytes=share, setup=shared.setup) for _ in range(n)]
+        threads = max(n_threads() // max(n, 1), 1)
+        readers = [Worker(max_bytes=share, setup=shared.setup, threads=threads) for _ in range(n)]
         idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for reader in readers:
             idle.put(reader)
