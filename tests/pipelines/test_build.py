@@ -10,7 +10,7 @@ import pytest
 
 from corpuscle.errors import NotFoundError
 from corpuscle.pipelines import find_workspace, open_splits
-from corpuscle.pipelines._building import STEP, _params, building
+from corpuscle.pipelines._building import STEP, _params, building, end_killed
 from corpuscle.pipelines._registrar import begin_run
 from corpuscle.pipelines._versions import code_version
 
@@ -222,9 +222,11 @@ def test_a_build_that_was_killed_is_seen_until_the_recipe_is_built_again(
     with building("other", "hash", "LocalProcesses", 3):
         states = [seen["state"] for seen in corpuscle("status", "--json").json["builds"]]
         assert states == ["running", "killed"]
-    with building("tiny", "hash", "LocalProcesses", 3):
+        end_killed("other")
+        assert len(corpuscle("status", "--json").json["builds"]) == 2
+        end_killed("tiny")
         states = [seen["state"] for seen in corpuscle("status", "--json").json["builds"]]
-    assert states == ["running"]
+        assert states == ["running"]
     assert corpuscle("status", "--json").json["builds"] == []
 
 
