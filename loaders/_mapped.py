@@ -139,9 +139,7 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         files, rows = self._locate(indices)
         batch = {"X": self.read_csr(indices), "_store_idx": files}
         for key in self.obs_keys or ():
-            parts = [
-                (part, self._label_array(key, part)) for part in group_by_file(files, rows)
-            ]
+            parts = [(part, self._label_array(key, part)) for part in group_by_file(files, rows)]
             dtype = np.result_type(*(values.dtype for _, values in parts)) if parts else np.int64
             batch[key] = np.empty(len(rows), dtype=dtype)
             for part, values in parts:
