@@ -15,7 +15,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["duplicates", "hierarchy", "registry", "sources", "startup", "structure", "transfer"]
+    "name",
+    [
+        "curation",
+        "duplicates",
+        "hierarchy",
+        "registry",
+        "sources",
+        "startup",
+        "structure",
+        "transfer",
+    ],
 )
 def test_a_benchmark_ends_with_one_object_of_figures_and_goals(name: str) -> None:
     done = subprocess.run(
