@@ -28,11 +28,13 @@ def build(folder: Path, cells: Path, *, structure: bool) -> dict[str, float]:
     they read and wrote.
     """
     home, recipe = folder / "workspace", folder / "recipe.yaml"
-    parts = {"quality": {}} | ({"structure": {}} if structure else {})
+    names = ("quality", "structure") if structure else ("quality",)
+    parts: dict[str, dict[str, object]] = {name: {} for name in names}
     source = {"source": "local", "paths": [str(cells)]}
     recipe.write_text(json.dumps({"name": "benchmark", "sources": [source], **parts}))
     subprocess.run([*CORPUSCLE, "init", str(home)], check=True, stdout=subprocess.DEVNULL)
-    started, peak, io = time.perf_counter(), 0, {}
+    io: dict[int, tuple[int, int]] = {}
+    started, peak = time.perf_counter(), 0
     with (folder / "built.json").open("w") as told:
         command = [*CORPUSCLE, "build", str(recipe), "--home", str(home), "--json"]
         parent = psutil.Popen(command, stdout=told)

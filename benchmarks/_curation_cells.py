@@ -111,7 +111,7 @@ def _cells(rng: np.random.Generator, kind: npt.NDArray[Any]) -> pd.DataFrame:
     }
     columns: dict[str, Any] = {name: pd.Categorical(values) for name, values in named.items()}
     for name, value in SAME.items():
-        columns[name] = pd.Categorical.from_codes(np.zeros(n, dtype=np.int8), [value])
+        columns[name] = pd.Categorical([value]).take(np.zeros(n, dtype=np.intp))
     columns["is_primary_data"] = np.ones(n, dtype=np.bool_)
     letters = rng.choice(np.frombuffer(b"ACGT", dtype=np.uint8), (n, 16))
     barcodes = letters.view("S16").ravel().astype(str).tolist()

@@ -31,7 +31,7 @@ def setup(genes: Path) -> dict[str, float]:
     if human is None:
         human = bionty.Organism(name="human", ontology_id=HUMAN, scientific_name="homo_sapiens")
         human.save()
-    record = bionty.Gene(organism=human, **table.iloc[0].to_dict()).save()
+    record = bionty.Gene(organism=human, **dict(table.iloc[0])).save()
     # an object of each gene would take minutes: the others are copies of the first one's row
     own = ["uid", "ensembl_gene_id", "symbol", "biotype"]
     columns = [c.column for c in record._meta.concrete_fields if c.column not in {"id", *own}]
@@ -49,15 +49,17 @@ def _leave_hub_alone() -> None:
     """LaminDB asks its hub about local instances as well, which ends it where there is no network."""
     from lamindb_setup.core import _hub_core, _settings_instance
 
-    _hub_core.init_storage_hub = lambda *_, **__: "hub-record-not-created"
-    _settings_instance.InstanceSettings.is_on_hub = property(lambda _: False)
+    hub: Any = _hub_core
+    settings: Any = _settings_instance
+    hub.init_storage_hub = lambda *_, **__: "hub-record-not-created"
+    settings.InstanceSettings.is_on_hub = property(lambda _: False)
 
 
 def preprocess(way: str, out: Path, paths: list[Path]) -> dict[str, float]:
     """Read, preprocess and write files; tell of the last."""
     import anndata
-    import scanpy as sc
-    from scdataloader.preprocess import Preprocessor, additional_postprocess
+    import scanpy as sc  # type: ignore[import-untyped]
+    from scdataloader import preprocess as theirs  # type: ignore[import-not-found]
 
     def neighbours_and_clusters(adata: Any) -> Any:
         """Do what our structure does, and nothing beyond."""
@@ -65,8 +67,12 @@ def preprocess(way: str, out: Path, paths: list[Path]) -> dict[str, float]:
         sc.tl.leiden(adata, resolution=1.0, flavor="igraph", n_iterations=2)
         return adata
 
-    after = {"plain": None, "same": neighbours_and_clusters, "whole": additional_postprocess}[way]
-    work = Preprocessor(do_postp=way != "plain", additional_postprocess=after)
+    after = {
+        "plain": None,
+        "same": neighbours_and_clusters,
+        "whole": theirs.additional_postprocess,
+    }[way]
+    work = theirs.Preprocessor(do_postp=way != "plain", additional_postprocess=after)
     for path in paths:
         wall, cpu = time.perf_counter(), time.process_time()
         adata: Any = anndata.read_h5ad(path)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 T = TypeVar("T")
-CHUNK_VALUES = 4_000_000
-"""Stored values (dense: entries) in a chunk of rows: 32 MB as float32 and int32."""
+CHUNK_VALUES = 2_000_000
+"""Stored values (dense: entries) in a chunk of rows: 16 MB as float32 and int32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def cell_quality(rows: csr_matrix, var: pd.DataFrame, *, top_genes: bool = False
     for place, flag in enumerate(SHARES.values(), start=1):
         marks[:, place] = var[flag].fillna(value=False).to_numpy(dtype=np.bool_)
     n_counts, *sums = marked_sums(rows.indptr, rows.indices, rows.data, marks).T
-    is_known = marks.any(axis=0)[1:]
+    is_known = [bool(marks[:, place].any()) for place in range(1, marks.shape[1])]
     shares = {
         name: _share(counts if known else np.full(len(n_counts), np.nan), n_counts)
         for name, counts, known in zip(SHARES, sums, is_known, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ def n_threads() -> int:
 
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """Make each item in another thread while the one before is used."""
-    made = iter(items)
-    context, end = copy_context(), object()
+    made, context = iter(items), copy_context()
+
+    def take() -> list[T]:
+        return context.run(lambda: list(islice(made, 1)))
+
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(context.run, next, made, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(context.run, next, made, end)
-            yield item  # type: ignore[misc]  # it is not the end
+        coming = pool.submit(take)
+        while item := coming.result():
+            coming = pool.submit(take)
+            yield item[0]

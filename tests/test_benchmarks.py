@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     "name",
     [
+        "curation",
         "duplicates",
         "hierarchy",
         "loaders",
