@@ -137,7 +137,7 @@ def ortholog_names(
 
     from ..ontologies import known_orthologs
 
-    var = pd.DataFrame({"organism_ontology_term_id": source}, index=pd.Index(genes, dtype=object))
+    var = pd.DataFrame({"organism_ontology_term_id": source}, index=pd.Index(list(genes)))
     ways = find_destinations(var, target, known_orthologs(), how=how, confidence=confidence)
     moved = ways.genes.loc[ways.genes["outcome"] == "moved", "target"]
     return dict(zip(moved.index, moved.astype(str), strict=True))

@@ -33,12 +33,12 @@ def to_anndata(packed: PackedCorpus, cells: npt.NDArray[np.int64]) -> AnnData:
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for shard in shards for name in shard.columns):
         column = read_column(shards, name)
-        values = column.read(at, places)
+        values: Any = column.read(at, places)
         if isinstance(column, Codes):
-            values = pd.Categorical.from_codes(values, list(column.terms))
+            values = pd.Categorical.from_codes(values, pd.Index(column.terms))
         columns[name] = values
     uids = [ref.uid for ref in packed.corpus.datasets]
-    columns["dataset"] = pd.Categorical.from_codes(batch["dataset"].numpy(), uids)
+    columns["dataset"] = pd.Categorical.from_codes(batch["dataset"].tolist(), pd.Index(uids))
     names = dict.fromkeys(name for shard in shards for name in shard.obsm)
     return anndata.AnnData(
         X=sparse.csr_matrix(

@@ -5,18 +5,25 @@ Modules that import this one import numba, which takes a second: import them ins
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils as _cgutils
+from numba.core import types
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+cgutils: Any = _cgutils  # is not typed
+carray: Any = numba.carray  # type: ignore[attr-defined]  # as the documentation says
+
 __all__ = [
     "bytes_at",
+    "carray",
     "compiled",
     "fetch_ahead",
     "load8",
@@ -33,15 +40,33 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile when first called, without the GIL, and keep the machine code on disk if possible."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        made = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         return numba.njit(**options)(function)
+    # numba compiles again when the function's own file changed; it must as well when another did
+    # whose functions are inlined
+    file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        file._source_stamp = (file._source_stamp, _stamp())
+    return made
+
+
+@functools.cache
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """What changes when a file of this folder does."""
+    files = ((path.name, path.stat()) for path in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
+
+
+def _built(function: Callable[..., Any]) -> Any:
+    """Make a function whose body is built of instructions."""
+    return intrinsic(function)
 
 
 def _loads(bits: int, result: Any) -> Any:
     """Make a function that loads a little-endian number from any address."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_built
     def load(typingctx: Any, address: Any) -> Any:
         del typingctx
 
@@ -63,7 +88,7 @@ load32 = _loads(32, types.int64)
 load64 = _loads(64, types.uint64)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def bytes_at(typingctx: Any, address: Any) -> Any:
     """Turn an address into a pointer that `numba.carray` takes."""
     del typingctx, address
@@ -75,7 +100,7 @@ def bytes_at(typingctx: Any, address: Any) -> Any:
     return types.voidptr(types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
     """Replace differences by ids, 16 u16 at a time: each is the last one plus itself plus 1.
 
@@ -108,7 +133,7 @@ def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
     return types.none(types.int64, types.int64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def trailing_zeros(typingctx: Any, word: Any) -> Any:
     """Count the zeros below the lowest one of a u64 that is not 0."""
     del typingctx, word
@@ -120,7 +145,7 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def ones(typingctx: Any, word: Any) -> Any:
     """Count the ones of a u64."""
     del typingctx, word
@@ -132,7 +157,7 @@ def ones(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_built
 def fetch_ahead(typingctx: Any, address: Any) -> Any:
     """Ask for the 64 bytes around an address, which need not be readable, and go on."""
     del typingctx, address

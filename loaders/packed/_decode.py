@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from ._compiled import bytes_at, compiled, load16, load32, load64, running_sum
+from ._compiled import bytes_at, carray, compiled, load16, load32, load64, running_sum
 
 __all__ = ["DAMAGED", "SCRATCH", "decode_row"]
 
@@ -39,8 +38,8 @@ def decode_row(
     n_codes = (n + 1) >> 1
     if load16(address) != n or length != 6 + n + n_codes + 4 * (n_ids + n_values):
         return DAMAGED, 0.0
-    lows = numba.carray(bytes_at(address + 6), (n,), np.uint8)
-    codes = numba.carray(bytes_at(address + 6 + n), (n_codes,), np.uint8)
+    lows = carray(bytes_at(address + 6), (n,), np.uint8)
+    codes = carray(bytes_at(address + 6 + n), (n_codes,), np.uint8)
     place = address + 6 + n + n_codes
     reach = np.uint32(n)
     for k in range(n):
@@ -58,7 +57,7 @@ def decode_row(
     running_sum(scratch.ctypes.data, (n + 15) >> 4)
     for k in range(n):
         ids[k] = scratch[k]
-    total = n
+    total: Any = n
     for k in range(n >> 1):
         values[2 * k] = (codes[k] & 15) + 1
         values[2 * k + 1] = (codes[k] >> 4) + 1

@@ -78,7 +78,8 @@ def _measure(
     """Find each row's kind and size; or what is wrong with which entry."""
     total = 0
     for row in range(len(begin) - 1):
-        n, last, n_patches = begin[row + 1] - begin[row], -1, 0
+        n, n_patches = begin[row + 1] - begin[row], 0
+        last: Any = -1
         is_u16, is_u32, is_f32 = n < WIDE, True, True
         for i in range(begin[row], begin[row + 1]):
             gene = np.int64(indices[i])
@@ -116,7 +117,8 @@ def _write_packed(out: Any, start: int, indices: Any, data: Any) -> None:
     n = len(indices)
     lows, codes = start + 6, start + 6 + n
     place = codes + (n + 1) // 2
-    last, n_ids = -1, 0
+    last: Any = -1
+    n_ids = 0
     for k in range(n):
         step = np.int64(indices[k]) - last - 1
         last = np.int64(indices[k])

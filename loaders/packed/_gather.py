@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
-from ._compiled import bytes_at, compiled
+from ._compiled import bytes_at, carray, compiled
 
 __all__ = ["gather_bytes", "gather_codes"]
 
@@ -35,15 +34,15 @@ def gather_codes(shards: Any, places: Any, table: Any, classes: Any, out: Any) -
     """
     for i in range(len(shards)):
         address, size, start, length = table[shards[i]]
-        code = -1
+        code: Any = -1
         if address:
             at = address + size * places[i]
             if size == 1:
-                code = np.int64(numba.carray(bytes_at(at), (1,), np.int8)[0])
+                code = np.int64(carray(bytes_at(at), (1,), np.int8)[0])
             elif size == 2:
-                code = np.int64(numba.carray(bytes_at(at), (1,), np.int16)[0])
+                code = np.int64(carray(bytes_at(at), (1,), np.int16)[0])
             else:
-                code = np.int64(numba.carray(bytes_at(at), (1,), np.int32)[0])
+                code = np.int64(carray(bytes_at(at), (1,), np.int32)[0])
             if code < -1 or code + 1 >= length:
                 return i
         out[i] = classes[start + code + 1]
@@ -57,4 +56,4 @@ def gather_bytes(shards: Any, places: Any, addresses: Any, out: Any) -> None:
     for i in range(len(shards)):
         if addresses[shards[i]]:
             at = addresses[shards[i]] + size * places[i]
-            out[i] = numba.carray(bytes_at(at), (size,), np.uint8)
+            out[i] = carray(bytes_at(at), (size,), np.uint8)

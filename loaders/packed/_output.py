@@ -14,6 +14,8 @@ from . import _batches, _row, _tokens
 from ._decode import SCRATCH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from .._form import Form
@@ -94,7 +96,7 @@ class RowWriter:
         if n >= _LIMIT:
             msg = f"A batch of {len(rows):,} cells has {n:,} values. Use a smaller batch_size."
             raise InputError(msg, {"n_values": n})
-        kinds = (np.int32, np.float32) if sparse else self._ragged
+        kinds: tuple[Any, Any] = (np.int32, np.float32) if sparse else self._ragged
         ids, values = np.empty(n, kinds[0]), np.empty(n, kinds[1])
         indptr = np.empty(len(rows) + 1, np.int32)
         _see(_batches.fill_rows(rows, *self._common(), indptr, ids, values, depth))
@@ -154,7 +156,7 @@ class RowWriter:
             room = self._local.room = np.empty(2 * n, np.int32), np.empty(2 * n, np.float32)
         return room
 
-    def _places_of(self, genes: tuple[str, ...]) -> npt.NDArray[np.int32]:
+    def _places_of(self, genes: Sequence[str]) -> npt.NDArray[np.int32]:
         place = {gene: i for i, gene in enumerate(self._renaming.genes)}
         if missing := [gene for gene in genes if gene not in place]:
             msg = (

@@ -156,11 +156,11 @@ def _put_in_bins(n: int, n_bins: int, values: Any) -> None:
     """
     if n == 0:
         return
-    ordered = np.sort(values[:n])
+    ordered: Any = np.sort(values[:n])
     edges = np.empty(n_bins - 1, np.float64)
     for i in range(n_bins - 1):
         place = i * (n - 1) / max(n_bins - 2, 1)
-        at = min(np.int64(place), n - 1)
+        at = min(int(place), n - 1)
         above = np.float64(ordered[min(at + 1, n - 1)])
         edges[i] = ordered[at] + (place - at) * (above - ordered[at])
     for k in range(n):

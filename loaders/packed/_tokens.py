@@ -62,7 +62,7 @@ def _cutoff(n: int, values: Any, k: int) -> Any:
 
 @compiled
 def _bin(value: Any) -> int:
-    return np.int64(value) if value >= 0 and value < _CLIP - 1 else (_CLIP - 1 if value > 0 else 0)
+    return int(value) if value >= 0 and value < _CLIP - 1 else (_CLIP - 1 if value > 0 else 0)
 
 
 @compiled

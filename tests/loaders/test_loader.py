@@ -321,7 +321,7 @@ def test_a_state_of_another_format_is_refused(corpus: Corpus) -> None:
 
 def test_a_loader_keeps_no_file_open(corpus: Corpus) -> None:
     loader = corpus.loader(3)
-    assert loader._reader._stores.n_open == 0
+    assert cast("Any", loader._reader)._stores.n_open == 0
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])

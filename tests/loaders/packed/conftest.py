@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -26,11 +26,13 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     lists = {"a": HUMAN[:300], "b": HUMAN[150:], "m": MOUSE}
     for k, (uid, genes) in enumerate(lists.items()):
         chance = np.random.default_rng(k)
-        x = sparse.random(N_CELLS, len(genes), 0.3, "csr", np.float32, chance)
+        x: Any = sparse.random(N_CELLS, len(genes), 0.3, "csr", np.float32, chance)
         x.data[:] = np.minimum(chance.geometric(0.4, x.nnz) ** 3, 60_000)
         x.data[x.indptr[7] : x.indptr[8]] = 0
         x.eliminate_zeros()
-        terms = pd.Categorical.from_codes(chance.integers(-1, 4, N_CELLS), [*TERMS, "unknown"])
+        terms = pd.Categorical.from_codes(
+            chance.integers(-1, 4, N_CELLS).tolist(), pd.Index([*TERMS, "unknown"])
+        )
         organism = "NCBITaxon:10090" if uid == "m" else "NCBITaxon:9606"
         obs = pd.DataFrame(
             {
@@ -86,5 +88,5 @@ def packed(folder: Path) -> PackedCorpus:
 def counts(mixed: Corpus, packed: PackedCorpus) -> pd.DataFrame:
     """All counts: cells by genes, zeros for genes that were not measured."""
     parts = [ad.read_h5ad(ref.path).to_df() for ref in mixed.datasets]
-    whole = pd.concat(parts).reindex(columns=list(packed.genes)).fillna(0)
+    whole: pd.DataFrame = pd.concat(parts).reindex(columns=list(packed.genes)).fillna(0)
     return whole.set_axis(range(len(whole)))

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +19,6 @@ from corpuscle.loaders.packed._encode import encode_rows
 from corpuscle.loaders.packed._xxh64 import xxh64
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
 
@@ -46,7 +46,7 @@ def assert_exact(ids: Any, values: npt.NDArray[Any]) -> None:
     assert ids_back.tolist() == list(ids)
     expected = values.astype(np.float64)
     assert back.view(np.uint64).tolist() == expected.view(np.uint64).tolist()
-    assert math.isnan(total) or total == pytest.approx(expected.sum(), rel=1e-12)
+    assert math.isnan(total) or total == pytest.approx(sum(expected.tolist()), rel=1e-12)
 
 
 ids_of = st.lists(st.integers(0, 69_999), unique=True, max_size=80).map(sorted)
@@ -146,16 +146,47 @@ def test_the_hash_is_the_same_at_every_address(start: int) -> None:
     assert xxh64(data) == xxhash.xxh64_intdigest(data.tobytes())
 
 
-def test_compiled_code_works_where_nothing_can_be_cached(tmp_path: Path) -> None:
-    code = "from corpuscle.loaders.packed._xxh64 import xxh64; print(xxh64(b''))"
-    nowhere = tmp_path / "nowhere"
-    nowhere.write_text("a file, so no folder can be made here")
-    environ = os.environ | {
-        "NUMBA_CACHE_DIR": str(nowhere / "x"),
-        "HOME": str(nowhere),
-        "XDG_CACHE_HOME": str(nowhere),
-    }
-    found = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package's code."""
+    import corpuscle
+
+    here = Path(corpuscle.__file__).parent
+    (tmp_path / "corpuscle").mkdir()
+    for name in ("_lazy.py", "__init__.py", "errors.py"):
+        shutil.copy(here / name, tmp_path / "corpuscle")
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(here / "loaders", tmp_path / "corpuscle/loaders", ignore=without)
+    return tmp_path
+
+
+def run(package: Path, **variables: str) -> list[str]:
+    """Hash nothing: the hash, and how often compiled code was found."""
+    code = (
+        "from corpuscle.loaders.packed._xxh64 import xxh64, xxh64_at; "
+        "print(xxh64(b''), sum(xxh64_at.stats.cache_hits.values()))"
     )
-    assert (found.returncode, found.stdout.strip()) == (0, str(0xEF46DB3751D8E999)), found.stderr
+    environ = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environ | variables,
+        capture_output=True,
+        text=True,
+        cwd=package,
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout.split()
+
+
+def test_compiled_code_is_kept_until_any_file_changes(package: Path) -> None:
+    found = [run(package)[1] for _ in range(2)]
+    (package / "corpuscle/loaders/packed/_row.py").touch()
+    assert [*found, run(package)[1]] == ["0", "1", "0"]
+
+
+def test_compiled_code_works_where_nothing_can_be_cached(package: Path) -> None:
+    nowhere = package / "nowhere"
+    nowhere.write_text("a file, so no folder can be made here")
+    (package / "corpuscle/loaders/packed/__pycache__").write_text("nor here")
+    homes = {"HOME": str(nowhere), "XDG_CACHE_HOME": str(nowhere), "IPYTHONDIR": str(nowhere)}
+    assert run(package, **homes) == [str(0xEF46DB3751D8E999), "0"]
