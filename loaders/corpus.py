@@ -235,30 +235,11 @@ class Corpus:
             raise NotFoundError(msg, {"uids": missing})
         return cls(datasets=datasets, duplicates=duplicates, **facts)
 
-    def loader(
-        self,
-        batch_size: int = 256,
-        *,
-        labels: Sequence[str] = (),
-        seed: int = 0,
-        shuffle: bool = True,
-        output: Literal["csr", "dense"] = "csr",
-        drop_last: bool = False,
-        genes: Sequence[str] | None = None,
-    ) -> CorpusLoader:
+    def loader(self, batch_size: int = 256, **options: Any) -> CorpusLoader:
         """Batches of cells for training: see `CorpusLoader`, which takes the same arguments."""
         from .loader import CorpusLoader
 
-        return CorpusLoader(
-            self,
-            batch_size,
-            labels=labels,
-            seed=seed,
-            shuffle=shuffle,
-            output=output,
-            drop_last=drop_last,
-            genes=genes,
-        )
+        return CorpusLoader(self, batch_size, **options)
 
     def hierarchy(self, field: str) -> Hierarchy:
         """Build the hierarchy of a field's classes, for `HierarchicalLoss` and metrics.

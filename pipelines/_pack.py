@@ -115,8 +115,14 @@ def pack(
     corpus = open_corpus(name, collection.version_tag)
     plans = plan_shards(corpus, options)
     known = _registered(plans)
-    facts = {"name": name, "version": corpus.version, "folder": str(folder), "codec": options.codec}
-    facts |= {"n_cells": corpus.n_cells, "n_shards": len(plans)}
+    facts: dict[str, Any] = {
+        "name": name,
+        "version": corpus.version,
+        "folder": str(folder),
+        "codec": options.codec,
+        "n_cells": corpus.n_cells,
+        "n_shards": len(plans),
+    }
     if dry_run:
         there = {p.file: size for p in plans if (size := _size(p, folder, known)) is not None}
         missing = [plan for plan in plans if plan.file not in there]

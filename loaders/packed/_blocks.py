@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BlockCache", "BlockRows", "damaged"]
 
 CACHE_BYTES = 64 * 2**20
+_SHARD = 2**32
 
 
 def damaged(shard: Shard, block: int, *, what: str) -> IntegrityError:
@@ -33,15 +36,25 @@ def damaged(shard: Shard, block: int, *, what: str) -> IntegrityError:
     return IntegrityError(msg, {"file": str(shard.path), "shard": shard.path.name, "block": block})
 
 
+class Block(NamedTuple):
+    """A block in memory, as `find_in_blocks` takes it."""
+
+    content: npt.NDArray[np.uint8]
+    address: int
+    length: int
+    n_rows: int
+    """0 for one that is a row and nothing else."""
+
+
 class BlockCache:
     """Blocks kept in memory up to a number of bytes; the one used longest ago goes first."""
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self._free = max_bytes
-        self._held: OrderedDict[Hashable, npt.NDArray[np.uint8]] = OrderedDict()
+        self._held: OrderedDict[Hashable, Block] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> npt.NDArray[np.uint8] | None:
+    def get(self, key: Hashable) -> Block | None:
         """Give a block if it is held."""
         with self._lock:
             found = self._held.get(key)
@@ -49,14 +62,14 @@ class BlockCache:
                 self._held.move_to_end(key)
             return found
 
-    def put(self, key: Hashable, block: npt.NDArray[np.uint8]) -> None:
+    def put(self, key: Hashable, block: Block) -> None:
         """Hold a block."""
         with self._lock:
             if key not in self._held:
                 self._held[key] = block
-                self._free -= block.nbytes
+                self._free -= block.length
             while self._free < 0 and self._held:
-                self._free += self._held.popitem(last=False)[1].nbytes
+                self._free += self._held.popitem(last=False)[1].length
 
 
 class BlockRows:
@@ -87,7 +100,7 @@ class BlockRows:
         places: npt.NDArray[np.int64],
         table: npt.NDArray[np.int64],
         rows: npt.NDArray[np.int64],
-    ) -> list[npt.NDArray[np.uint8]]:
+    ) -> list[Block]:
         """Write the facts of rows into `rows`; keep what is returned while these are used.
 
         Raises
@@ -100,37 +113,28 @@ class BlockRows:
         from ._batches import find_in_blocks
 
         in_shard, inner = np.divmod(places, self._block_rows[shards])
-        keys = np.stack([shards, in_shard], axis=1)
-        wanted, which = np.unique(keys, axis=0, return_inverse=True)
-        blocks = self._blocks([(shard, block) for shard, block in wanted.tolist()])
-        facts = np.array(
-            [
-                (block.ctypes.data, len(block), self._rows_in(*key))
-                for key, block in zip(wanted.tolist(), blocks, strict=True)
-            ],
-            dtype=np.int64,
-        ).reshape(-1, 3)
-        at = find_in_blocks(shards, places, table, which.reshape(-1), inner, facts, rows)
+        keys, which = np.unique(shards * _SHARD + in_shard, return_inverse=True)
+        blocks = self._blocks([divmod(key, _SHARD) for key in keys.tolist()])
+        facts = np.array([block[1:] for block in blocks], dtype=np.int64).reshape(-1, 3)
+        at = find_in_blocks(shards, places, table, which, inner, facts, rows)
         if at >= 0:
             shard = self._shards[shards[at]]
             raise damaged(shard, int(in_shard[at]), what="says that its rows lie beyond its end")
         return blocks
 
-    def _rows_in(self, shard: int, block: int) -> int:
-        """Rows of a block; 0 if it is a row and nothing else."""
-        own = self._shards[shard].footer
-        if own.codec == "plain":
-            return 0
-        return min(own.block_rows, own.n_cells - block * own.block_rows)
-
-    def _blocks(self, keys: list[tuple[int, int]]) -> list[npt.NDArray[np.uint8]]:
+    def _blocks(self, keys: list[tuple[int, int]]) -> list[Block]:
         found = {key: self._cache.get(key) for key in keys}
-        for shard in dict.fromkeys(key[0] for key in keys if found[key] is None):
-            missing = [key[1] for key in keys if key[0] == shard and found[key] is None]
-            for at, stored in zip(missing, self._stored(shard, missing), strict=True):
-                ready = self._decoded(shard, at, stored)
-                found[shard, at] = ready
-                self._cache.put((shard, at), ready)
+        missing = [key for key in keys if found[key] is None]
+        for shard, group in itertools.groupby(missing, key=operator.itemgetter(0)):
+            numbers = [key[1] for key in group]
+            for number, stored in zip(numbers, self._stored(shard, numbers), strict=True):
+                content = self._decoded(shard, number, stored)
+                own = self._shards[shard].footer
+                n_rows = min(own.block_rows, own.n_cells - number * own.block_rows)
+                n_rows = 0 if own.codec == "plain" else n_rows
+                block = Block(content, content.ctypes.data, len(content), n_rows)
+                found[shard, number] = block
+                self._cache.put((shard, number), block)
         return [block for key in keys if (block := found[key]) is not None]
 
     def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:

@@ -45,7 +45,7 @@ def compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(**options)(function)
     # numba compiles again when the function's own file changed; it must as well when another did
     # whose functions are inlined
-    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    file: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if hasattr(file, "_source_stamp"):
         file._source_stamp = (file._source_stamp, _stamp())
     return made

@@ -251,7 +251,7 @@ def map_file(path: Path) -> npt.NDArray[np.uint8]:
     memory = (ctypes.c_ubyte * n_bytes).from_address(address)
     # not at exit: threads may still read
     weakref.finalize(memory, libc.munmap, address, n_bytes).atexit = False
-    mapped = np.frombuffer(memory, dtype=np.uint8)
+    mapped = np.frombuffer(memoryview(memory), dtype=np.uint8)
     mapped.flags.writeable = False
     return mapped
 

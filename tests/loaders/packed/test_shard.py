@@ -117,7 +117,7 @@ def test_a_shard_holds_the_counts_of_its_cells(
     assert shard.genes == tuple(GENES)
     x = data[:, GENES].X.toarray()
     assert (decoded(shard) == x).all()
-    assert (entry.n_values, entry.max_count) == (np.count_nonzero(x), 70_000)
+    assert (entry.n_values, entry.max_count) == (int(np.count_nonzero(x)), 70_000)
     assert entry.max_values == np.count_nonzero(x, axis=1).max()
 
 
