@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import IntegrityError
+
+try:
+    from isal import isal_zlib as zlib  # inflates faster
+except ModuleNotFoundError:
+    import zlib  # type: ignore[no-redef, unused-ignore]
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -139,9 +139,7 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         files, rows = self._locate(indices)
         batch = {"X": self.read_csr(indices), "_store_idx": files}
         for key in self.obs_keys or ():
-            parts = [
-                (part, self._label_array(key, part)) for part in group_by_file(files, rows)
-            ]
+            parts = [(part, self._label_array(key, part)) for part in group_by_file(files, rows)]
             dtype = np.result_type(*(values.dtype for _, values in parts)) if parts else np.int64
             batch[key] = np.empty(len(rows), dtype=dtype)
             for part, values in parts:
@@ -305,9 +303,10 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         else:
             values = take("values", stored["values"])
             missing = take("mask", stored["mask"])
+        if isinstance(categories, _ARRAYS):
+            categories = categories[...]  # of zarr it has no length
         if categories is not None and len(categories) > 0:
-            named = categories[...] if isinstance(categories, _ARRAYS) else categories
-            labels = [named[code] for code in values]
+            labels = [categories[code] for code in values]
         else:
             labels = list(values)
         labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
