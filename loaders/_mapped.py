@@ -180,6 +180,11 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             self.storages.close()
         self._closed = True
 
+    def _get_categories(self, storage: Any, label_key: str) -> Any:
+        found = super()._get_categories(storage, label_key)
+        # the base class asks for length and single values, which zarr's arrays do not have
+        return found[...] if isinstance(found, _ARRAYS) else found
+
     def _locate(
         self, indices: Sequence[int]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -303,8 +308,6 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         else:
             values = take("values", stored["values"])
             missing = take("mask", stored["mask"])
-        if isinstance(categories, _ARRAYS):
-            categories = categories[...]  # of zarr it has no length
         if categories is not None and len(categories) > 0:
             labels = [categories[code] for code in values]
         else:
