@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import IntegrityError
 
 try:
-    from isal import isal_zlib as zlib  # inflates faster
+    # inflates faster
+    from isal import isal_zlib as zlib  # type: ignore[import-not-found, unused-ignore]
 except ModuleNotFoundError:
     import zlib  # type: ignore[no-redef, unused-ignore]
 
@@ -71,7 +72,7 @@ def find_layout(array: Any) -> Layout | None:
         offset = array.id.get_offset()
         if offset is None or settings.get_external_count():
             return None
-        rows, places, sizes = array.shape[0], np.array([offset]), None
+        rows, places, filters = array.shape[0], np.array([[offset]]), []
     else:
         filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
         if (
@@ -84,24 +85,23 @@ def find_layout(array: Any) -> Layout | None:
         n_chunks = -(-array.shape[0] // rows)
         if n_chunks > MAX_CHUNKS or array.id.get_num_chunks() != n_chunks:
             return None
-        places, sizes = np.empty((2, n_chunks), dtype=np.int64)
+        places = np.empty((2, n_chunks), dtype=np.int64)
         masks = []
 
         def note(chunk: Any) -> None:
             masks.append(chunk.filter_mask)
             number = chunk.chunk_offset[0] // rows
-            places[number], sizes[number] = chunk.byte_offset, chunk.size
+            places[:, number] = chunk.byte_offset, chunk.size
 
         array.id.chunk_iter(note)
         if any(masks):
             return None
-        sizes = sizes if filters else None
     return Layout(
         dtype=array.dtype,
         row_shape=array.shape[1:],
         chunk_rows=rows,
-        offsets=places,
-        sizes=sizes,
+        offsets=places[0],
+        sizes=places[1] if filters else None,
     )
 
 
@@ -147,7 +147,7 @@ def read_ranges(
     """
     pieces = _cut(layout.chunk_rows, start, stop)
     file = array.file
-    view = memoryview(out.reshape(-1).view(np.uint8))
+    view = out.reshape(-1).view(np.uint8).data
     try:
         read = _copy if layout.sizes is None else _inflate
         read(file.id.get_vfd_handle(), layout, pieces, view)
