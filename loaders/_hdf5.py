@@ -67,7 +67,7 @@ def find_layout(array: Any) -> Layout | None:
         return None
     if array.file.driver != "sec2" or array.file.userblock_size or not array.size:
         return None
-    settings = array.id.get_create_plist()
+    settings: Any = array.id.get_create_plist()
     if settings.get_layout() == h5py.h5d.CONTIGUOUS:
         offset = array.id.get_offset()
         if offset is None or settings.get_external_count():
@@ -77,11 +77,11 @@ def find_layout(array: Any) -> Layout | None:
         filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
         if (
             settings.get_layout() != h5py.h5d.CHUNKED
-            or array.chunks[1:] != array.shape[1:]
+            or settings.get_chunk()[1:] != array.shape[1:]
             or filters not in ([], [h5py.h5z.FILTER_DEFLATE])
         ):
             return None
-        rows = array.chunks[0]
+        rows = settings.get_chunk()[0]
         n_chunks = -(-array.shape[0] // rows)
         if n_chunks > MAX_CHUNKS or array.id.get_num_chunks() != n_chunks:
             return None

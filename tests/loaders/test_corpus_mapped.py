@@ -30,7 +30,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory, request: Any) -> Corpus:
     folder = tmp_path_factory.mktemp("uneven")
     obs = pd.DataFrame(
         {
-            CELL_TYPE: pd.Categorical(LABELS),
+            CELL_TYPE: pd.Categorical(LABELS, ["CL:0000084", "CL:0000236", "CL:9", "unknown"]),
             SEX: pd.Categorical(["PATO:0000383"] * 4),
             "depth": [7, 5, 3, 1],
             "n_maybe": pd.array([1, None, 3, 4], dtype="Int64"),

@@ -133,12 +133,11 @@ def forms(
     with h5py.File(copy("categories of anndata 0.7"), "r+") as file:
         _older_categories(file["obs"])
     with h5py.File(copy("chunks never written"), "r+") as file:
-        del file["layers"]["dense"]
-        file["layers"].create_dataset("dense", shape=(7, 4), chunks=(2, 4), dtype="f8")
-        file["layers"]["dense"].attrs.update(
-            {"encoding-type": "array", "encoding-version": "0.2.0"}
-        )
-        file["layers"]["dense"][5, 1] = 3
+        layers: Any = file["layers"]
+        del layers["dense"]
+        dense = layers.create_dataset("dense", shape=(7, 4), chunks=(2, 4), dtype="f8")
+        dense.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        dense[5, 1] = 3
     with (
         warnings.catch_warnings(),
         ad.settings.override(zarr_write_format=3, auto_shard_zarr_v3=True),
@@ -147,7 +146,9 @@ def forms(
         ad.read_h5ad(first).write_zarr(folder / "shards.zarr")
     found["zarr in shards"] = [first, str(folder / "shards.zarr")]
     strings = ad.read_h5ad(first)
-    strings.obs["barcode"] = strings.obs["barcode"].astype("string").mask(strings.obs.n_counts == 0)
+    strings.obs["barcode"] = (
+        strings.obs["barcode"].astype("string").mask(strings.obs["n_counts"] == 0)
+    )
     strings.obs["is_primary_data"] = strings.obs["is_primary_data"].astype("boolean")
     strings.obs[CELL_TYPE] = pd.Categorical([3, 1, 3, 1, 2, 2, 3])
     with ad.settings.override(allow_write_nullable_strings=True):
