@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import IntegrityError
+
+try:
+    # inflates faster
+    from isal import isal_zlib as zlib  # type: ignore[import-not-found, unused-ignore]
+except ModuleNotFoundError:
+    import zlib  # type: ignore[no-redef, unused-ignore]
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,42 +67,41 @@ def find_layout(array: Any) -> Layout | None:
         return None
     if array.file.driver != "sec2" or array.file.userblock_size or not array.size:
         return None
-    settings = array.id.get_create_plist()
+    settings: Any = array.id.get_create_plist()
     if settings.get_layout() == h5py.h5d.CONTIGUOUS:
         offset = array.id.get_offset()
         if offset is None or settings.get_external_count():
             return None
-        rows, places, sizes = array.shape[0], np.array([offset]), None
+        rows, places, filters = array.shape[0], np.array([[offset]]), []
     else:
         filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
         if (
             settings.get_layout() != h5py.h5d.CHUNKED
-            or array.chunks[1:] != array.shape[1:]
+            or settings.get_chunk()[1:] != array.shape[1:]
             or filters not in ([], [h5py.h5z.FILTER_DEFLATE])
         ):
             return None
-        rows = array.chunks[0]
+        rows = settings.get_chunk()[0]
         n_chunks = -(-array.shape[0] // rows)
         if n_chunks > MAX_CHUNKS or array.id.get_num_chunks() != n_chunks:
             return None
-        places, sizes = np.empty((2, n_chunks), dtype=np.int64)
+        places = np.empty((2, n_chunks), dtype=np.int64)
         masks = []
 
         def note(chunk: Any) -> None:
             masks.append(chunk.filter_mask)
             number = chunk.chunk_offset[0] // rows
-            places[number], sizes[number] = chunk.byte_offset, chunk.size
+            places[:, number] = chunk.byte_offset, chunk.size
 
         array.id.chunk_iter(note)
         if any(masks):
             return None
-        sizes = sizes if filters else None
     return Layout(
         dtype=array.dtype,
         row_shape=array.shape[1:],
         chunk_rows=rows,
-        offsets=places,
-        sizes=sizes,
+        offsets=places[0],
+        sizes=places[1] if filters else None,
     )
 
 
@@ -143,7 +147,7 @@ def read_ranges(
     """
     pieces = _cut(layout.chunk_rows, start, stop)
     file = array.file
-    view = memoryview(out.reshape(-1).view(np.uint8))
+    view = out.reshape(-1).view(np.uint8).data
     try:
         read = _copy if layout.sizes is None else _inflate
         read(file.id.get_vfd_handle(), layout, pieces, view)

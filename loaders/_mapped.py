@@ -137,7 +137,7 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             If the files have different genes and there is no join.
         """
         files, rows = self._locate(indices)
-        batch = {"X": self.read_csr(indices), "_store_idx": files}
+        batch: dict[str, Any] = {"X": self.read_csr(indices), "_store_idx": files}
         for key in self.obs_keys or ():
             parts = [(part, self._label_array(key, part)) for part in group_by_file(files, rows)]
             dtype = np.result_type(*(values.dtype for _, values in parts)) if parts else np.int64
@@ -179,6 +179,11 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
         else:
             self.storages.close()
         self._closed = True
+
+    def _get_categories(self, storage: Any, label_key: str) -> Any:
+        found = super()._get_categories(storage, label_key)
+        # the base class asks for length and single values, which zarr's arrays do not have
+        return found[...] if isinstance(found, _ARRAYS) else found
 
     def _locate(
         self, indices: Sequence[int]
@@ -286,9 +291,11 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             labels = self._labels(store, key, part)
             return np.array([-1 if label is np.nan else label for label in labels])
         if (part.file, key) not in self._classes:
-            self._classes[part.file, key] = np.array([*map(encoder.get, categories), -1])
+            known = [encoder.get(name, -1) for name in categories]  # a class without cells is -1
+            self._classes[part.file, key] = np.array([*known, -1], dtype=np.int64)
         codes = self._columns.take((part.file, "obs", key, "codes"), stored["codes"], part.rows)
-        return self._classes[part.file, key][codes]
+        classes: npt.NDArray[np.int64] = self._classes[part.file, key][codes]
+        return classes
 
     def _read_labels(self, stored: Any, key: str, part: FileRows, categories: Any) -> list[Any]:
         def take(name: str, array: Any) -> npt.NDArray[Any]:
@@ -304,8 +311,7 @@ class MappedCorpus(MappedCollection):  # type: ignore[misc]  # lamindb is not ty
             values = take("values", stored["values"])
             missing = take("mask", stored["mask"])
         if categories is not None and len(categories) > 0:
-            named = categories[...] if isinstance(categories, _ARRAYS) else categories
-            labels = [named[code] for code in values]
+            labels = [categories[code] for code in values]
         else:
             labels = list(values)
         labels = [label.decode() if isinstance(label, bytes) else label for label in labels]
