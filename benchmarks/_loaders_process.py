@@ -111,6 +111,8 @@ class Process:
         raise LoaderError(msg)
 
     def _last_words(self) -> str:
+        if (code := self._process.wait()) < 0:
+            return f"it was ended by {signal.Signals(-code).name}"
         self._errors.seek(0)
         lines = [line for line in self._errors.read().decode().splitlines() if line.strip()]
         return lines[-1] if lines else "it ended without a word"

@@ -77,7 +77,7 @@ def run(
             size = Size(n_cells=-(-cells // size.n_plates), n_genes=size.n_genes, depth=size.depth)
         make_cells(folder, size)
         pack(folder)
-        bench = Bench(folder=folder, seconds=0.3 if quick else 2.0, repeats=1 if quick else 3)
+        bench = Bench(folder=folder, seconds=0.3 if quick else 5.0, repeats=1 if quick else 3)
         bench.prepare(envs, only=only)
         for measure in (bench.measure_warm, bench.measure_cold):
             measure()
@@ -218,7 +218,7 @@ class Bench:
                         "memory": memory,
                         "first batches": [],
                         "open, s": one.opened["open, s"],
-                        "check": one.ask("check", cells=50_000, seconds=5 * self.seconds),
+                        "check": one.ask("check", cells=50_000, seconds=3 * self.seconds),
                     }
                     if name == STEADY:
                         cells = [100_000, 1_000_000]
