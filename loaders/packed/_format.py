@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -59,6 +60,7 @@ KINDS = {
 }
 """What certain sections must be."""
 Codec = Literal["plain", "zstd"]
+SHARD_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)?")
 SIZES = frozenset(
     ["block_rows", "first", "length", "max_count", "max_values", "n_bytes", "n_cells", "n_values"]
 )
@@ -122,6 +124,8 @@ class _Record:
             return _is_size(value) or (name == "max_count" and value is None)
         if name == "codec":
             return value in get_args(Codec)
+        if name == "file":  # nothing outside of the folder is read
+            return isinstance(value, str) and SHARD_FILE.fullmatch(value) is not None
         return name in ("version", "shape", "categories", "sections", "shards") or isinstance(
             value, dict if name in ("corpus", "genes", "written_by") else str
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,8 @@ def plan_shards(corpus: Corpus, options: PackOptions) -> list[ShardPlan]:
             n_cells = min(options.shard_cells, ref.n_cells - first)
             facts = [*how, ref.uid, ref.organism, ref.n_rows, first, n_cells]
             digest = blake3(json.dumps(facts).encode() + out.tobytes()).hexdigest()[:16]
-            file = f"{SHARDS}/{ref.uid}-{first // options.shard_cells}-{digest}.packed"
+            name = re.sub(r"[^A-Za-z0-9-]", "_", ref.uid)
+            file = f"{SHARDS}/{name}-{first // options.shard_cells}-{digest}.packed"
             plans.append(ShardPlan(file=file, ref=ref, first=first, n_cells=n_cells, excluded=out))
     return plans
 

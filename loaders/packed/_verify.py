@@ -73,10 +73,14 @@ def blocks_of(
     if shard.footer.codec == "plain":
         yield 0, rows, offsets
         return
+    counts = shard.section("n_values").astype(np.int64)
     for block in range(shard.footer.n_blocks):
         start = block * shard.footer.block_rows
         n_rows = min(shard.footer.block_rows, shard.footer.n_cells - start)
-        stored = unpack_block(rows[int(offsets[block]) : int(offsets[block + 1])])
+        most = 4 * (n_rows + 1) + 8 * n_rows + 12 * int(counts[start : start + n_rows].sum())
+        stored = unpack_block(rows[int(offsets[block]) : int(offsets[block + 1])], most)
+        if stored is None:
+            _refuse(shard, block, "cannot be decompressed")
         ends = stored[: 4 * (n_rows + 1)].view("<u4").astype(np.uint64)
         content = stored[4 * (n_rows + 1) :]
         if (
@@ -89,11 +93,17 @@ def blocks_of(
         yield start, content, ends
 
 
-def unpack_block(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Decompress a block whose hash was checked."""
-    from zstandard import ZstdDecompressor
+def unpack_block(stored: npt.NDArray[np.uint8], most: int) -> npt.NDArray[np.uint8] | None:
+    """Decompress a block of at most so many bytes; None if it is none."""
+    from zstandard import ZstdDecompressor, ZstdError, get_frame_parameters
 
-    return np.frombuffer(ZstdDecompressor().decompress(stored.data), dtype=np.uint8)
+    frame = stored.tobytes()
+    try:
+        if not 0 < get_frame_parameters(frame).content_size <= most:
+            return None
+        return np.frombuffer(ZstdDecompressor().decompress(frame), dtype=np.uint8)
+    except ZstdError:
+        return None
 
 
 def _check_gaps(shard: Shard) -> None:

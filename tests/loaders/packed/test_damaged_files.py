@@ -280,3 +280,25 @@ def test_shards_of_one_corpus_do_not_serve_another(folder: Path, tmp_path: Path)
     (tmp_path / "out" / "manifest.json").write_bytes(changed.to_bytes())
     with pytest.raises(IntegrityError, match="is not the shard of this corpus"):
         read(tmp_path / "out")
+
+
+def test_a_block_that_was_made_to_deceive_is_refused() -> None:
+    """Its hash is right, but what it says of itself is not."""
+    from zstandard import ZstdCompressor
+
+    from corpuscle.loaders.packed._verify import unpack_block
+
+    bomb = np.frombuffer(ZstdCompressor().compress(bytes(10_000_000)), dtype=np.uint8)
+    assert unpack_block(bomb, 1_000) is None
+    assert unpack_block(bomb[:-5], 10_000_000) is None
+    assert unpack_block(np.zeros(20, np.uint8), 1_000) is None
+
+
+@pytest.mark.parametrize("file", ["../a.packed", "/etc/passwd", "shards/../../a", "a/b/c"])
+def test_nothing_outside_of_the_folder_is_read(folder: Path, tmp_path: Path, file: str) -> None:
+    manifest = Manifest.read(folder / "manifest.json")
+    first, *rest = manifest.shards
+    changed = replace(manifest, shards=(replace(first, file=file), *rest))
+    (tmp_path / "manifest.json").write_bytes(changed.to_bytes())
+    with pytest.raises(SchemaError, match=r"shards\[0\]\.file cannot be"):
+        read(tmp_path)
