@@ -132,9 +132,9 @@ class BlockRows:
                 own = self._shards[shard].footer
                 n_rows = min(own.block_rows, own.n_cells - number * own.block_rows)
                 n_rows = 0 if own.codec == "plain" else n_rows
-                block = Block(content, content.ctypes.data, len(content), n_rows)
-                found[shard, number] = block
-                self._cache.put((shard, number), block)
+                made = Block(content, content.ctypes.data, len(content), n_rows)
+                found[shard, number] = made
+                self._cache.put((shard, number), made)
         return [block for key in keys if (block := found[key]) is not None]
 
     def _stored(self, shard: int, blocks: list[int]) -> list[npt.NDArray[np.uint8]]:
