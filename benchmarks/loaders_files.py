@@ -47,7 +47,8 @@ def run(*, quick: bool, data: Path | None = None, envs: Path | None = None, **_:
     data
         Folder of the generated cells, kept and used again; None for a temporary one.
     envs
-        Folder of the peers' environments; None for the user's cache.
+        Folder of the peers' environments, which are made where they are missing; None for no
+        peers.
     """
     figures: dict[str, float] = {}
     goals: list[Goal] = []
@@ -62,20 +63,21 @@ def run(*, quick: bool, data: Path | None = None, envs: Path | None = None, **_:
                     "batch": BATCH,
                     "options": {"kind": kind, **options},
                 }
-                wanted = ENVIRONMENTS[peer[0]]
-                python = python_of(peer[0], wanted.requirements, folder=envs, version=wanted.python)
-                tasks = {
-                    "ours": (
-                        Path(sys.executable),
-                        {**task, "module": ours[0], "function": ours[1]},
-                    ),
-                    peer[0]: (python, {**task, "module": "_loaders_anndata", "function": peer[1]}),
-                }
+                mine = {**task, "module": ours[0], "function": ours[1]}
+                tasks = {"ours": (Path(sys.executable), mine)}
+                if envs is not None:
+                    wanted = ENVIRONMENTS[peer[0]]
+                    python = python_of(
+                        peer[0], wanted.requirements, folder=envs, version=wanted.python
+                    )
+                    other = {**task, "module": "_loaders_anndata", "function": peer[1]}
+                    tasks[peer[0]] = (python, other)
                 found = compare(tasks, seconds=seconds, repeats=repeats)
                 title = f"{name}, {kind}"
                 for who, value in found.items():
                     figures[f"{title}: {who}"] = value
-                goals.append(Goal(name=f"{title}, ratio", value=found["ratio"], goal=goal))
+                if "ratio" in found:
+                    goals.append(Goal(name=f"{title}, ratio", value=found["ratio"], goal=goal))
     return Result(
         benchmark="loaders_files",
         figures=figures,
@@ -87,7 +89,7 @@ def run(*, quick: bool, data: Path | None = None, envs: Path | None = None, **_:
 def compare(
     tasks: dict[str, tuple[Path, dict[str, Any]]], *, seconds: float, repeats: int
 ) -> dict[str, float]:
-    """Rates of ours and of the peer, by time and by CPU time, and the medians of their ratios.
+    """Rates of ours and of a peer, by time and by CPU time, and the medians of their ratios.
 
     Raises
     ------
@@ -110,14 +112,15 @@ def compare(
                 rates[who].append(
                     (took["cells"] / took["s"], took["cells"] / max(took["CPU s"], 1e-3))
                 )
-    ours, theirs = rates.values()
-    pairs = list(zip(ours, theirs, strict=True))
     found = {
         f"{who}, cells/{unit}": statistics.median(pair[i] for pair in values)
         for who, values in rates.items()
         for i, unit in enumerate(("s", "CPU s"))
     }
-    found["ratio"] = statistics.median(a[0] / b[0] for a, b in pairs)
-    found["ratio of CPU time"] = statistics.median(a[1] / b[1] for a, b in pairs)
+    if len(rates) == 2:
+        ours, theirs = rates.values()
+        for i, name in enumerate(("ratio", "ratio of CPU time")):
+            ratios = [a[i] / b[i] for a, b in zip(ours, theirs, strict=True)]
+            found[name] = statistics.median(ratios)
     Console(stderr=True).print(found)
     return found

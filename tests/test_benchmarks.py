@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
         "duplicates",
         "hierarchy",
         "loaders",
+        "loaders_files",
         "registry",
         "sources",
         "startup",
