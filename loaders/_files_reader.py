@@ -17,7 +17,10 @@ from ._rows import ColumnCache, gather_csr, group_by_file
 from .corpus import obs_column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import numpy.typing as npt
+    from scipy import sparse
 
     from .corpus import Corpus
 
@@ -84,6 +87,22 @@ class FilesReader:
     def read(self, cells: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
         """Read cells, in the order given."""
         del seed, epoch
+        return self._batch(*self._gather(cells))
+
+    def read_each(self, wanted: Sequence[npt.NDArray[np.int64]]) -> Iterator[Batch]:
+        """Read the cells of several batches at once, in the order of the files; give each batch."""
+        cells = np.concatenate(wanted)
+        ascending = np.argsort(cells)
+        ranks = np.empty(len(cells), dtype=np.int64)
+        ranks[ascending] = np.arange(len(cells))
+        x, columns = self._gather(cells[ascending])
+        for places in np.split(ranks, np.cumsum([len(part) for part in wanted])[:-1]):
+            yield self._batch(x[places], {key: values[places] for key, values in columns.items()})
+
+    def _gather(
+        self, cells: npt.NDArray[np.int64]
+    ) -> tuple[sparse.csr_matrix, dict[str, npt.NDArray[np.int64]]]:
+        """Read X, and what else is known of each cell."""
         datasets, rows = self._kept.locate(cells)
         x = gather_csr(
             self._stores,
@@ -94,15 +113,15 @@ class FilesReader:
             dtype=np.float32,
             cache=self._cache,
         )
-        sparse = self._form.output == "csr"
-        batch: dict[str, torch.Tensor] = {
-            "X": sparse_tensor(x) if sparse else torch.from_numpy(x.toarray()),
-            "dataset": torch.from_numpy(datasets),
-            "row": torch.from_numpy(cells.copy()),
+        labels = {field: self._read_label(field, datasets, rows) for field in self._form.labels}
+        return x, {"dataset": datasets, "row": cells.copy(), **labels}
+
+    def _batch(self, x: sparse.csr_matrix, columns: dict[str, npt.NDArray[np.int64]]) -> Batch:
+        is_sparse = self._form.output == "csr"
+        return {  # type: ignore[return-value]  # labels are checked by the loader
+            "X": sparse_tensor(x) if is_sparse else torch.from_numpy(x.toarray()),
+            **{name: torch.from_numpy(values) for name, values in columns.items()},
         }
-        for field in self._form.labels:
-            batch[field] = torch.from_numpy(self._read_label(field, datasets, rows))
-        return batch  # type: ignore[return-value]  # labels are checked by the loader
 
     def locate(
         self, cells: npt.NDArray[np.int64]

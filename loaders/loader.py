@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import operator
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ._epochs import MAX_WORKERS, EpochClock, Turn, block_order, epoch_order
 from ._files_reader import FilesReader
 from ._form import Form, Scaling, Tokens
 from ._prefetch import in_threads
+from ._whole import whole
 from .corpus import Corpus
 from .recording import handed_out, watch
 
@@ -83,7 +84,8 @@ class CorpusLoader(IterableDataset[Batch]):
         Shuffle blocks of so many neighbours rather than cells, for storage that reads large pieces
         much faster than small ones. 1 for cells, and an order that is fully random.
     fetch
-        With blocks: how many batches' worth of cells are shuffled among themselves.
+        With blocks: how many batches' worth of cells are shuffled among themselves. Files as they
+        are are read by so many batches at once, which are all in memory then.
     tokens, scaling, renamed, obs, obsm, measured, check
         Of packed corpora only: see `Tokens`, `Scaling`, `PackedCorpus.projected` and
         `PackedCorpus.read`.
@@ -127,15 +129,15 @@ class CorpusLoader(IterableDataset[Batch]):
         super().__init__()
         packed = None if isinstance(corpus, Corpus) else corpus
         self.corpus = corpus if isinstance(corpus, Corpus) else corpus.corpus
-        self.batch_size = _whole(batch_size, name="batch_size", low=1)
-        self.seed = _whole(seed, name="seed", low=0)
+        self.batch_size = whole(batch_size, name="batch_size", low=1)
+        self.seed = whole(seed, name="seed", low=0)
         self.labels = known_labels(self.corpus, labels)
         self.shuffle = shuffle
         self.output = output
         self.drop_last = drop_last
-        self.threads = _whole(threads, name="threads", low=0)
-        self.block_size = _whole(block_size, name="block_size", low=1)
-        self.fetch = _whole(fetch, name="fetch", low=1)
+        self.threads = whole(threads, name="threads", low=0)
+        self.block_size = whole(block_size, name="block_size", low=1)
+        self.fetch = whole(fetch, name="fetch", low=1)
         self.device = None if device is None else torch.device(device)
         away = self.device is not None and self.device.type != "cpu"
         self._dense_there = away and output == "dense"
@@ -226,7 +228,7 @@ class CorpusLoader(IterableDataset[Batch]):
         InputError
             If `epoch` is negative or not whole.
         """
-        self._clock.choose(_whole(epoch, name="epoch", low=0))
+        self._clock.choose(whole(epoch, name="epoch", low=0))
 
     def state_dict(self, *, n_served: int | None = None) -> dict[str, Any]:
         """Where the iteration is, JSON-serialisable.
@@ -245,7 +247,7 @@ class CorpusLoader(IterableDataset[Batch]):
         now = self._clock.now()
         epoch, position = now.epoch, now.position
         if n_served is not None:
-            position = now.began + _whole(n_served, name="n_served", low=0)
+            position = now.began + whole(n_served, name="n_served", low=0)
         elif now.by_workers:
             msg = (
                 "DataLoader workers serve this epoch and run ahead of what was used. Count the "
@@ -289,9 +291,7 @@ class CorpusLoader(IterableDataset[Batch]):
         except KeyError as error:
             msg = f"The loader's state has no {error.args[0]!r}. Take it with `state_dict`."
             raise SchemaError(msg) from error
-        self._clock.set(
-            _whole(epoch, name="epoch", low=0), _whole(position, name="position", low=0)
-        )
+        self._clock.set(whole(epoch, name="epoch", low=0), whole(position, name="position", low=0))
 
     def _identity(self) -> dict[str, Any]:
         cells: list[object] = [(ref.uid, ref.n_cells) for ref in self.corpus.datasets]
@@ -321,6 +321,9 @@ class CorpusLoader(IterableDataset[Batch]):
     def _batches(self, turn: Turn, *, first: int, step: int) -> Iterator[tuple[int, Batch]]:
         order = self._order(turn.epoch)
         positions = range(turn.position + first, len(self), step)
+        if self.block_size > 1 and isinstance(self._reader, FilesReader):
+            yield from self._read_windows(self._reader, order, positions)
+            return
         read = functools.partial(self._read, order, turn.epoch)
         if not self.threads:
             yield from ((position, read(position)) for position in positions)
@@ -355,9 +358,23 @@ class CorpusLoader(IterableDataset[Batch]):
         return max(1, min(by_cells, _TASK_BYTES // (4 * len(self.genes) * self.batch_size or 1)))
 
     def _read(self, order: npt.NDArray[np.int64], epoch: int, position: int) -> Batch:
+        cells = self._cells(order, position)
+        return self._at_device(self._reader.read(cells, seed=self.seed, epoch=epoch))
+
+    def _read_windows(
+        self, reader: FilesReader, order: npt.NDArray[np.int64], positions: range
+    ) -> Iterator[tuple[int, Batch]]:
+        """Read the batches of a window at once: each block of a file is read once."""
+        for _, group in itertools.groupby(positions, lambda position: position // self.fetch):
+            window = list(group)
+            batches = reader.read_each([self._cells(order, position) for position in window])
+            yield from zip(window, map(self._at_device, batches), strict=True)
+
+    def _cells(self, order: npt.NDArray[np.int64], position: int) -> npt.NDArray[np.int64]:
         start = position * self.batch_size
-        cells = order[start : start + self.batch_size]
-        batch = self._reader.read(cells, seed=self.seed, epoch=epoch)
+        return order[start : start + self.batch_size]
+
+    def _at_device(self, batch: Batch) -> Batch:
         if self.device is None:
             return batch
         return to_device(batch, self.device, dense=self._dense_there)
@@ -370,14 +387,3 @@ def known_labels(corpus: Corpus, labels: Sequence[str]) -> tuple[str, ...]:
             msg = f"Corpus {corpus.uid} has no classes for {field!r}. Choose from: {known}."
             raise InputError(msg, {"field": field})
     return tuple(labels)
-
-
-def _whole(value: object, *, name: str, low: int) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]  # that is the question
-    except TypeError:
-        number = low - 1
-    if not low <= number < 2**63:
-        msg = f"{name} is {value!r}. Pass a whole number of at least {low}."
-        raise InputError(msg, {name: value})
-    return number

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ...errors import InputError
-from ..loader import CorpusLoader, _whole
+from .._whole import whole
+from ..loader import CorpusLoader
 from ._examples import Examples
 
 if TYPE_CHECKING:
@@ -78,13 +79,13 @@ def cell_stream(
     except ModuleNotFoundError as error:
         error.add_note("datasets is not installed: pip install 'corpuscle[huggingface]'.")
         raise
-    shard_size = _whole(shard_size, name="shard_size", low=1)
-    size = READ if group_size is None else _whole(group_size, name="group_size", low=1)
+    shard_size = whole(shard_size, name="shard_size", low=1)
+    size = READ if group_size is None else whole(group_size, name="group_size", low=1)
     examples = Examples(
         loader=CorpusLoader(corpus, size, labels=labels, genes=genes),
         cells=None if cells is None else np.asarray(cells, dtype=np.int64),
-        seed=_whole(seed, name="seed", low=0),
-        epoch=None if epoch is None else _whole(epoch, name="epoch", low=0),
+        seed=whole(seed, name="seed", low=0),
+        epoch=None if epoch is None else whole(epoch, name="epoch", low=0),
         grouped=group_size is not None,
     )
     n = examples.n_cells

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from ..loader import CorpusLoader, _whole
+from .._whole import whole
+from ..loader import CorpusLoader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +61,8 @@ class PartLoader(CorpusLoader):
         **options: Any,
     ) -> None:
         super().__init__(corpus, batch_size, **options)
-        self.world_size = _whole(world_size, name="world_size", low=1)
-        self.rank = _whole(rank, name="rank", low=0)
+        self.world_size = whole(world_size, name="world_size", low=1)
+        self.rank = whole(rank, name="rank", low=0)
         self.even = even
         if self.rank >= self.world_size:
             msg = f"rank is {rank} of {world_size} processes. Count them from 0."

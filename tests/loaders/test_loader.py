@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import multiprocessing
 import pickle
@@ -182,6 +183,19 @@ def test_epochs_go_on_by_themselves(corpus: Corpus, n_workers: int, persistent: 
 def _epochs(corpus: Corpus, n: int) -> list[list[list[int]]]:
     loader = corpus.loader(3)
     return [rows_of(loader) for _ in range(n)]
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("output", ["csr", "dense"])
+def test_windows_of_blocks_hold_what_cell_by_cell_reading_gives(
+    corpus: Corpus, n_workers: int, output: str
+) -> None:
+    loader = corpus.loader(3, labels=["cell_type"], output=output, block_size=2, fetch=2, seed=1)
+    batches = list(by_workers(loader, n_workers) if n_workers else loader)
+    assert sorted(itertools.chain(*rows_of(batches))) == list(range(corpus.n_cells))
+    reader = corpus.loader(1, labels=["cell_type"], output=output, shuffle=False)._reader
+    for batch in batches:
+        assert same(batch, reader.read(batch["row"].numpy(), seed=0, epoch=0))
 
 
 def test_epochs_go_on_when_the_number_of_workers_changes(corpus: Corpus) -> None:
