@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GENES = [f"ENSG{i:03}" for i in range(300)]
 
 
-def annotated(n: int = 100, *, order: Any = None, dtype: Any = np.float32) -> ad.AnnData:
+def annotated(n: int = 100, *, order: Any = None, dtype: Any = np.float32) -> Any:
     """Counts that say where they are, with rows that are empty, wide and deep."""
     rng = np.random.default_rng(n)
     counts = rng.poisson(1, (n, len(GENES))) * rng.choice([1, 1, 20, 300], (n, len(GENES)))
