@@ -55,7 +55,7 @@ def run(
     Parameters
     ----------
     quick
-        A few thousand small cells, and one short repetition.
+        A thousand small cells, one short repetition, one process or thread.
     data
         Folder of the generated cells and their forms, kept and used again; None for a temporary
         one. The usual size takes 15 GB.
@@ -77,7 +77,7 @@ def run(
             size = Size(n_cells=-(-cells // size.n_plates), n_genes=size.n_genes, depth=size.depth)
         make_cells(folder, size)
         pack(folder)
-        bench = Bench(folder=folder, seconds=0.3 if quick else 5.0, repeats=1 if quick else 3)
+        bench = Bench(folder=folder, quick=quick)
         bench.prepare(envs, only=only)
         for measure in (bench.measure_warm, bench.measure_cold):
             measure()
@@ -89,8 +89,9 @@ def run(
 class Bench:
     """What is measured where, and what came out."""
 
-    def __init__(self, *, folder: Path, seconds: float, repeats: int) -> None:
-        self.folder, self.seconds, self.repeats = folder, seconds, repeats
+    def __init__(self, *, folder: Path, quick: bool) -> None:
+        self.folder, self.quick = folder, quick
+        self.seconds, self.repeats = (0.3, 1) if quick else (5.0, 3)
         self.console = Console(stderr=True)
         self.pythons: dict[str | None, Path] = {None: Path(sys.executable)}
         self.failed: dict[str, str] = {}
@@ -126,7 +127,8 @@ class Bench:
                 two = [peer.name + TWO] if peer.two else []
                 self.groups.append([*dict.fromkeys([*ours, peer.name, *two])])
         compared = {name for group in self.groups for name in group}
-        rest = [n for e in OURS for n in (e.name, *([e.name + TWO] if e.two else []))]
+        twice = [] if self.quick else [e.name + TWO for e in OURS if e.two]
+        rest = [*(e.name for e in OURS), *twice]
         if left := [n for n in rest if asked(n) and not {n} <= compared]:
             self.groups.append(left)
 
