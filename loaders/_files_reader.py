@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import torch
@@ -118,10 +118,9 @@ class FilesReader:
 
     def _batch(self, x: sparse.csr_matrix, columns: dict[str, npt.NDArray[np.int64]]) -> Batch:
         is_sparse = self._form.output == "csr"
-        return {  # type: ignore[return-value]  # labels are checked by the loader
-            "X": sparse_tensor(x) if is_sparse else torch.from_numpy(x.toarray()),
-            **{name: torch.from_numpy(values) for name, values in columns.items()},
-        }
+        batch = {"X": sparse_tensor(x) if is_sparse else torch.from_numpy(x.toarray())}
+        batch |= {name: torch.from_numpy(values) for name, values in columns.items()}
+        return cast("Batch", batch)  # labels are checked by the loader
 
     def locate(
         self, cells: npt.NDArray[np.int64]

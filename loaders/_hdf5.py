@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from ..errors import IntegrityError
-
-try:
-    # inflates faster
-    from isal import isal_zlib as zlib  # type: ignore[import-not-found, unused-ignore]
-except ModuleNotFoundError:
-    import zlib  # type: ignore[no-redef, unused-ignore]
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -151,7 +147,7 @@ def read_ranges(
     try:
         read = _copy if layout.sizes is None else _inflate
         read(file.id.get_vfd_handle(), layout, pieces, view)
-    except (EOFError, zlib.error) as error:
+    except (EOFError, IsalError) as error:  # type: ignore[misc]  # its type says less
         msg = (
             f"{array.name} in {file.filename} cannot be read: {error}. The file is damaged: "
             "fetch it again."
@@ -199,9 +195,9 @@ def _inflate(descriptor: int, layout: Layout, pieces: Pieces, view: memoryview) 
     def unpack(offset: int, packed: int, need: int, first: int, last: int) -> None:
         raw = os.pread(descriptor, packed, offset)
         inflated = (
-            zlib.decompress(raw, bufsize=whole)
+            isal_zlib.decompress(raw, bufsize=whole)
             if need > 0.7 * whole  # then all at once is faster
-            else zlib.decompressobj().decompress(raw, need)
+            else isal_zlib.decompressobj().decompress(raw, need)
         )
         if len(inflated) < need:
             msg = f"the chunk at byte {offset:,} ends early"

@@ -358,7 +358,7 @@ class CorpusLoader(IterableDataset[Batch]):
         return max(1, min(by_cells, _TASK_BYTES // (4 * len(self.genes) * self.batch_size or 1)))
 
     def _read(self, order: npt.NDArray[np.int64], epoch: int, position: int) -> Batch:
-        cells = self._cells(order, position)
+        cells = self._cells_of(order, position)
         return self._at_device(self._reader.read(cells, seed=self.seed, epoch=epoch))
 
     def _read_windows(
@@ -367,10 +367,10 @@ class CorpusLoader(IterableDataset[Batch]):
         """Read the batches of a window at once: each block of a file is read once."""
         for _, group in itertools.groupby(positions, lambda position: position // self.fetch):
             window = list(group)
-            batches = reader.read_each([self._cells(order, position) for position in window])
+            batches = reader.read_each([self._cells_of(order, position) for position in window])
             yield from zip(window, map(self._at_device, batches), strict=True)
 
-    def _cells(self, order: npt.NDArray[np.int64], position: int) -> npt.NDArray[np.int64]:
+    def _cells_of(self, order: npt.NDArray[np.int64], position: int) -> npt.NDArray[np.int64]:
         start = position * self.batch_size
         return order[start : start + self.batch_size]
 
