@@ -17,15 +17,17 @@ def main(way: str, out: str, *paths: str) -> dict[str, float]:
     """Curate each file with every measure of quality."""
     structure = StructureOptions() if way == "structure" else None
     options = CurationOptions(quality=QualityRules(), structure=structure)
-    for path in paths:
-        clocks = time.perf_counter(), time.process_time()
-        done = curate(Path(path), Path(out), dataset="one", source_hash="none", options=options)
-        seconds, cpu = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
+    return [_curate(Path(path), Path(out), options) for path in paths][-1]
+
+
+def _curate(path: Path, out: Path, options: CurationOptions) -> dict[str, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    done = curate(path, out, dataset="one", source_hash="none", options=options)
     return {
         "cells": done.report.n_cells_in,
-        "s": seconds,
-        "CPU s": cpu,
-        "out, bytes": Path(out).stat().st_size,
+        "s": time.perf_counter() - wall,
+        "CPU s": time.process_time() - cpu,
+        "out, bytes": out.stat().st_size,
     }
 
 
