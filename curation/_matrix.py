@@ -55,7 +55,7 @@ class Matrix:
     """One row per feature, as in the file."""
     open: Callable[[], Rows] = field(repr=False)
     """Find the rows; called once, when the matrix is first read."""
-    kept: Kept = field(default_factory=Kept, repr=False)
+    kept: Kept = field(init=False, default_factory=Kept, repr=False)
     """Rows that were read and need not be read again."""
 
     @cached_property

@@ -33,16 +33,16 @@ def values(stored: Any, first: int, last: int) -> npt.NDArray[Any]:
         Within the array.
     """
     shuffled = _shuffled(stored)
-    if shuffled is None or last <= first:
+    if shuffled is None or not first < last <= stored.shape[0]:
         return np.asarray(stored[first:last])
     size, out = stored.chunks[0], np.empty(last - first, dtype=stored.dtype)
     places = range(first // size * size, last, size)
 
     def read(part: range) -> bool:
-        return all(_read(stored, place, out, place - first, shuffled) for place in part)
+        return all(_read(stored, place, out, place - first, shuffled=shuffled) for place in part)
 
-    with ThreadPoolExecutor(n_threads()) as pool:
-        n = pool._max_workers
+    n = n_threads()
+    with ThreadPoolExecutor(n) as pool:
         is_whole = all(pool.map(read, [places[i::n] for i in range(n)]))
     return out if is_whole else np.asarray(stored[first:last])
 
@@ -51,23 +51,20 @@ def _shuffled(stored: Any) -> bool | None:
     """Tell whether bytes are shuffled, or nothing if it is no array that is unpacked here."""
     import h5py
 
-    if not isinstance(stored, h5py.Dataset) or stored.dtype.kind not in "iuf":
+    if not isinstance(stored, h5py.Dataset) or stored.ndim != 1 or stored.chunks is None:
         return None
-    if stored.ndim != 1 or stored.chunks is None:
+    kind = stored.dtype
+    if kind.kind not in "iuf" or stored.chunks[0] * kind.itemsize not in CHUNK_BYTES:
         return None
-    if stored.chunks[0] * stored.dtype.itemsize not in CHUNK_BYTES:
+    if not stored.id.get_type().equal(h5py.h5t.py_create(kind)):  # numpy has no such number
         return None
     made = stored.id.get_create_plist()
     filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
-    if filters not in (
-        [h5py.h5z.FILTER_DEFLATE],
-        [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE],
-    ):
-        return None
-    return len(filters) == 2
+    shuffle, deflate = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE
+    return {(deflate,): False, (shuffle, deflate): True}.get(tuple(filters))
 
 
-def _read(stored: Any, place: int, out: npt.NDArray[Any], start: int, shuffled: bool) -> bool:
+def _read(stored: Any, place: int, out: npt.NDArray[Any], start: int, *, shuffled: bool) -> bool:
     """Unpack the chunk at `place` into `out`, where it begins at `start`; tell if it is whole."""
     size, width = stored.chunks[0], stored.dtype.itemsize
     try:
