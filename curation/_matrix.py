@@ -14,7 +14,7 @@ from ..errors import CorpuscleError, CrashError, SchemaError
 from ._alive import sign_of_life
 from ._kept import Kept
 from ._transpose import transpose
-from ._unpack import values
+from ._unpack import read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +170,7 @@ def stored_sparse(
 
         def read(start: int, stop: int) -> csr_matrix:
             first, last = int(indptr[start]), int(indptr[stop])
-            data, indices = (_own(values(group[n], first, last)) for n in ("data", "indices"))
+            data, indices = (_own(read_values(group[n], first, last)) for n in ("data", "indices"))
             data, indices = _readable(data), _signed(indices)
             offsets = _signed(indptr[start : stop + 1]) - first
             rows = sparse.csr_matrix((data, indices, offsets), (stop - start, shape[1]))

@@ -20,7 +20,7 @@ CHUNK_BYTES = range(2**14, 2**23)
 """Sizes of chunks that are worth it, and of which every thread may hold one."""
 
 
-def values(stored: Any, first: int, last: int) -> npt.NDArray[Any]:
+def read_values(stored: Any, first: int, last: int) -> npt.NDArray[Any]:
     """Read from `first` to before `last`, as ``stored[first:last]`` does.
 
     Parameters
