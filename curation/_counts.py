@@ -60,8 +60,11 @@ def check_counts(matrix: Matrix) -> Verdict:
             reason = _offence(rows, start, matrix, at)
             break
         largest = max(largest, of_rows)
+        matrix.kept.keep(start, rows, of_rows)
     if not reason and largest <= 1:
         reason = f"no value is above 1 (largest: {largest:g}): presence, not counts"
+    if reason:
+        matrix.kept.clear()
     return Verdict(
         matrix=matrix.name,
         counts=not reason,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STORED_CHUNK = 65_536
 """Values that HDF5 compresses together."""
-AT_ONCE = 16
+AT_ONCE = 64
 """Chunks that may wait to be written while others are read."""
 
 

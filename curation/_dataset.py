@@ -103,7 +103,8 @@ def curate(
 ) -> Curated:
     """Curate one file into one AnnData file.
 
-    The file is read twice in chunks of rows: once to look at all values, once to write them.
+    The file is read twice in chunks of rows: once to look at all values, once to write them; its
+    first counts are kept in memory meanwhile, see `Kept`.
     Flags of quality are known only then; cells that go for them are taken out of the new file.
     Memory is bounded by a chunk, plus the obs and var tables.
 

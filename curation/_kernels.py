@@ -39,7 +39,7 @@ def moved(
     indptr: Places, indices: Places, data: Values, target: npt.NDArray[np.int64]
 ) -> tuple[Places, Places, Values]:
     """Give each value the column `target` has for its own; those of -1 go."""
-    new_indptr, new_indices, new_data = indptr.copy(), indices.copy(), data.copy()
+    new_indptr, new_indices, new_data = indptr.copy(), np.empty_like(indices), np.empty_like(data)
     n = 0
     for row in range(len(indptr) - 1):
         for i in range(indptr[row], indptr[row + 1]):
@@ -56,16 +56,32 @@ def moved(
 def marked_sums(
     indptr: Places, indices: Places, data: Values, marks: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
-    """Sum each row where columns have a mark. Shape ``(n_rows, n_marks)``.
+    """Sum each row, and where columns have a mark. Shape ``(n_rows, 1 + n_marks)``.
 
     `marks` has shape ``(n_columns, n_marks)``.
     """
-    sums = np.zeros((len(indptr) - 1, marks.shape[1]))
+    n_marks = marks.shape[1]
+    is_marked = np.zeros(len(marks), dtype=np.bool_)
+    for mark in range(n_marks):
+        is_marked |= marks[:, mark]
+    sums = np.zeros((len(indptr) - 1, 1 + n_marks))
     for row in range(len(sums)):
         for i in range(indptr[row], indptr[row + 1]):
-            for mark in range(marks.shape[1]):
-                if marks[indices[i], mark]:
-                    sums[row, mark] += data[i]
+            sums[row, 0] += data[i]
+            if is_marked[indices[i]]:
+                for mark in range(n_marks):
+                    if marks[indices[i], mark]:
+                        sums[row, 1 + mark] += data[i]
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def row_sums(indptr: Places, data: Values) -> npt.NDArray[np.float64]:
+    """Sum each row."""
+    sums = np.zeros(len(indptr) - 1)
+    for row in range(len(sums)):
+        for i in range(indptr[row], indptr[row + 1]):
+            sums[row] += data[i]
     return sums
 
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from ..errors import CorpuscleError, CrashError, SchemaError
 from ._alive import sign_of_life
+from ._kept import Kept
 from ._transpose import transpose
+from ._unpack import read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +55,8 @@ class Matrix:
     """One row per feature, as in the file."""
     open: Callable[[], Rows] = field(repr=False)
     """Find the rows; called once, when the matrix is first read."""
+    kept: Kept = field(init=False, default_factory=Kept, repr=False)
+    """Rows that were read and need not be read again."""
 
     @cached_property
     def rows(self) -> Rows:
@@ -69,7 +73,11 @@ class Matrix:
         """
         for start, stop in self._guarded(self._bounds):
             sign_of_life()
-            yield start, self._guarded(partial(self._chunk, start, stop))
+            rows = self.kept.take(start)
+            yield (
+                start,
+                rows if rows is not None else self._guarded(partial(self._chunk, start, stop)),
+            )
 
     def _bounds(self) -> list[tuple[int, int]]:
         indptr = self.rows.indptr
@@ -162,8 +170,8 @@ def stored_sparse(
 
         def read(start: int, stop: int) -> csr_matrix:
             first, last = int(indptr[start]), int(indptr[stop])
-            parts = _own(group["data"][first:last]), _own(group["indices"][first:last])
-            data, indices = _readable(parts[0]), _signed(parts[1])
+            data, indices = (_own(read_values(group[n], first, last)) for n in ("data", "indices"))
+            data, indices = _readable(data), _signed(indices)
             offsets = _signed(indptr[start : stop + 1]) - first
             rows = sparse.csr_matrix((data, indices, offsets), (stop - start, shape[1]))
             if columns is None:

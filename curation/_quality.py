@@ -49,11 +49,11 @@ def cell_quality(rows: csr_matrix, var: pd.DataFrame, *, top_genes: bool = False
 
     from ._kernels import largest_sums, marked_sums
 
-    marks = np.ones((rows.shape[1], 1 + len(SHARES)), dtype=np.bool_)
-    for place, flag in enumerate(SHARES.values(), start=1):
+    marks = np.empty((rows.shape[1], len(SHARES)), dtype=np.bool_)
+    for place, flag in enumerate(SHARES.values()):
         marks[:, place] = var[flag].fillna(value=False).to_numpy(dtype=np.bool_)
     n_counts, *sums = marked_sums(rows.indptr, rows.indices, rows.data, marks).T
-    is_known = [bool(marks[:, place].any()) for place in range(1, marks.shape[1])]
+    is_known = [bool(marks[:, place].any()) for place in range(marks.shape[1])]
     shares = {
         name: _share(counts if known else np.full(len(n_counts), np.nan), n_counts)
         for name, counts, known in zip(SHARES, sums, is_known, strict=True)

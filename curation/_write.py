@@ -71,9 +71,9 @@ def write_counts(
     """
     import pandas as pd
 
-    from ._kernels import marked_sums
+    from ._kernels import row_sums
 
-    parts, every_feature = [], np.ones((matrix.shape[1], 1), dtype=np.bool_)
+    parts = []
     with new_counts(path, (len(kept), len(genes.var)), dtype) as counts:
         for start, rows in ahead(matrix.chunks()):
             inside = kept[(kept >= start) & (kept < start + rows.shape[0])] - start
@@ -85,9 +85,7 @@ def write_counts(
             parts.append(
                 quality.assign(
                     fingerprint=fingerprints(mapped, hashes),
-                    counts_in=marked_sums(
-                        chosen.indptr, chosen.indices, chosen.data, every_feature
-                    )[:, 0],
+                    counts_in=row_sums(chosen.indptr, chosen.data),
                 )
             )
             counts.append(mapped)
