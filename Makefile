@@ -7,12 +7,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DATA ?=
 
-.PHONY: demo test long quick lint notebooks clean
+.PHONY: demo test coverage long quick lint notebooks clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/corpuscle demo $(if $(DATA),--data $(DATA))
 
 test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+coverage: $(VENV)/test.installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 long: $(VENV)/test.installed

@@ -104,7 +104,7 @@ def test_organisms_without_biotypes_compare_all_genes_with_a_name_of_their_own(
     assert (hashes > 0).tolist() == [True, True, False, False]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["human_pbmc_10k_protein_v3_raw.h5ad", "mouse_dentategyrus_velocity_raw.h5ad"]
 )

@@ -190,7 +190,7 @@ def small_recipe(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("postgres")
 def test_two_engines_and_databases_give_the_same_collection(
     workspace: Workspace,
