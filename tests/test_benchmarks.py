@@ -25,16 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize(
     "name",
     [
-        "curation",
+        pytest.param("curation", marks=pytest.mark.long),
         "duplicates",
         "hierarchy",
-        "loaders",
-        "loaders_files",
+        pytest.param("loaders", marks=pytest.mark.long),
+        pytest.param("loaders_files", marks=pytest.mark.long),
         "registry",
-        "sources",
+        pytest.param("sources", marks=pytest.mark.long),
         "startup",
-        "structure",
-        "transfer",
+        pytest.param("structure", marks=pytest.mark.long),
+        pytest.param("transfer", marks=pytest.mark.long),
     ],
 )
 def test_a_benchmark_ends_with_one_object_of_figures_and_goals(name: str) -> None:
