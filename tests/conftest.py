@@ -9,6 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says more of the machine than of what is tested
+settings.register_profile("corpuscle", deadline=None)
+settings.load_profile("corpuscle")
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 # LaminDB reads these when it is imported. It must never see the settings of whoever runs the

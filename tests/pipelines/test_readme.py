@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .conftest import write_h5ad
 
@@ -26,8 +26,12 @@ def test_the_first_success_of_the_readme_is_one(
     assert corpuscle("ingest", files).code == 0
     assert corpuscle("collect", "atlas").code == 0
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {})
+    assert corpuscle("pack", "atlas", "--out", "packed").code == 0
+    first, packed = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    exec(compile(first, "README.md", "exec"), {})
+    names: dict[str, Any] = {}
+    exec(compile(packed, "README.md", "exec"), names)
+    assert sum(len(batch["row"]) for batch in names["loader"]) == 600
     lineage = corpuscle("lineage", "model", "cell-types", "--json").json
     assert {(row["dataset"], row["exposures"]) for row in lineage["rows"]} == {
         ("a", 300),

@@ -94,7 +94,7 @@ def test_cell_lines_and_cultures_of_schema_7(mirror: Mirror) -> None:
 def test_subspecies_in_uns_become_the_species_and_the_reason_says_so(mirror: Mirror) -> None:
     adata, curated = mirror.curate("brain")
     assert set(adata.obs["organism_ontology_term_id"]) == {"NCBITaxon:10090"}
-    assert adata.uns["organism_ontology_term_id"] == "NCBITaxon:10092"
+    assert adata.uns["organism_ontology_term_id"] == "NCBITaxon:10090"
     assert curated.report.organism["method"] == "uns"
     assert "stated in uns as NCBITaxon:10092" in curated.report.organism["reason"]
 
