@@ -141,7 +141,7 @@ def test_a_reviewed_decision_touches_the_datasets_with_its_label(
     ] == [("Wibble cells", "CL:0000236", 3), ("Wibble cells", "CL:0000236", 6)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_ontology_release_touches_the_datasets_whose_labels_it_changes(
     recipe: Path,
     tmp_path: Path,

@@ -100,9 +100,6 @@ def race(
     ("database", "n_processes"),
     [
         pytest.param("sqlite", 4, marks=pytest.mark.slow),
-        pytest.param(
-            "postgresql", 4, marks=[pytest.mark.slow, pytest.mark.xdist_group("postgres")]
-        ),
         pytest.param("sqlite", 16, marks=pytest.mark.long),
         pytest.param("postgresql", 16, marks=pytest.mark.long),
     ],
