@@ -24,6 +24,8 @@ MAX_THREADS = 4
 """That decompress chunks."""
 FEW_CHUNKS = 8
 """For which threads do not pay."""
+LEAST_SHUFFLED = 2**10
+"""Bytes of a chunk below which HDF5 puts shuffled bytes in order as fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Layout:
     """First byte of each chunk. Shape ``(n_chunks,)``."""
     sizes: npt.NDArray[np.int64] | None
     """Compressed bytes of each chunk, or None if they are stored as they are. Shape ``(n_chunks,)``."""
+    shuffled: bool
+    """Whether a chunk has the first bytes of all its numbers, then their second ones, and so on."""
 
     @property
     def row_bytes(self) -> int:
@@ -54,10 +58,12 @@ class Layout:
 def find_layout(array: Any) -> Layout | None:
     """Layout of an HDF5 dataset of numbers; None if it must be read through HDF5.
 
-    That is so for filters other than gzip, chunks that do not hold whole rows, chunks that were never
-    written, and files that are not opened from a local disk.
+    That is so for filters other than gzip, alone or after shuffle, chunks that do not hold whole rows,
+    chunks that were never written, and files that are not opened from a local disk.
     """
     import h5py
+
+    shuffle, deflate = h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE
 
     if not isinstance(array, h5py.Dataset) or not array.ndim or array.dtype.kind not in "biuf":
         return None
@@ -74,8 +80,10 @@ def find_layout(array: Any) -> Layout | None:
         if (
             settings.get_layout() != h5py.h5d.CHUNKED
             or settings.get_chunk()[1:] != array.shape[1:]
-            or filters not in ([], [h5py.h5z.FILTER_DEFLATE])
+            or filters not in ([], [deflate], [shuffle, deflate])
         ):
+            return None
+        if shuffle in filters and array.dtype.itemsize * np.prod(array.chunks) < LEAST_SHUFFLED:
             return None
         rows = settings.get_chunk()[0]
         n_chunks = -(-array.shape[0] // rows)
@@ -98,6 +106,7 @@ def find_layout(array: Any) -> Layout | None:
         chunk_rows=rows,
         offsets=places[0],
         sizes=places[1] if filters else None,
+        shuffled=shuffle in filters,
     )
 
 
@@ -123,7 +132,7 @@ def read_ranges(
 ) -> None:
     """Read ranges of rows end to end.
 
-    A chunk is decompressed once, and only up to the last row that is asked for.
+    A chunk is decompressed once, and if its bytes are in order only up to the last row asked for.
 
     Parameters
     ----------
@@ -184,6 +193,7 @@ def _copy(descriptor: int, layout: Layout, pieces: Pieces, view: memoryview) -> 
 def _inflate(descriptor: int, layout: Layout, pieces: Pieces, view: memoryview) -> None:
     assert layout.sizes is not None
     size, whole = layout.row_bytes, layout.row_bytes * layout.chunk_rows
+    width = layout.dtype.itemsize
     firsts = np.flatnonzero(np.diff(pieces.chunk, prepend=-1))
     lasts = np.append(firsts[1:], len(pieces.chunk))
     chunks = pieces.chunk[firsts]
@@ -194,6 +204,7 @@ def _inflate(descriptor: int, layout: Layout, pieces: Pieces, view: memoryview) 
 
     def unpack(offset: int, packed: int, need: int, first: int, last: int) -> None:
         raw = os.pread(descriptor, packed, offset)
+        need = whole if layout.shuffled else need
         inflated = (
             isal_zlib.decompress(raw, bufsize=whole)
             if need > 0.7 * whole  # then all at once is faster
@@ -202,9 +213,14 @@ def _inflate(descriptor: int, layout: Layout, pieces: Pieces, view: memoryview) 
         if len(inflated) < need:
             msg = f"the chunk at byte {offset:,} ends early"
             raise EOFError(msg)
+        planes = np.frombuffer(inflated, np.uint8, need // width * width).reshape(width, -1)
         for i in range(first, last):
             begin, end, at = starts[i], stops[i], places[i]
-            view[at : at + end - begin] = memoryview(inflated)[begin:end]
+            view[at : at + end - begin] = (
+                planes[:, begin // width : end // width].T.tobytes()
+                if layout.shuffled
+                else memoryview(inflated)[begin:end]
+            )
 
     work = [
         values.tolist()

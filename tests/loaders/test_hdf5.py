@@ -21,6 +21,13 @@ READABLE: dict[str, dict[str, Any]] = {
     "chunks": {"chunks": (7,)},
     "gzip": {"chunks": (60,), "compression": "gzip"},
     "one gzip chunk": {"chunks": (N,), "compression": "gzip"},
+    "shuffled": {"chunks": (300,), "compression": "gzip", "shuffle": True},
+    "shuffled rows": {
+        "shape": (N // 4, 4),
+        "chunks": (90, 4),
+        "compression": "gzip",
+        "shuffle": True,
+    },
     "whole rows": {"shape": (N // 4, 4), "chunks": (9, 4), "compression": "gzip"},
     "table": {"shape": (N // 4, 4)},
 }
