@@ -11,14 +11,15 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import InputError
 from ._epochs import EpochClock, Turn, block_order
+from ._rows import read_together
 from ._whole import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
-__all__ = ["BlockLoader", "read_fetches"]
+__all__ = ["BlockLoader"]
 
 
 class BlockLoader(IterableDataset[Any]):
@@ -147,16 +148,7 @@ class BlockLoader(IterableDataset[Any]):
                 block_size=self.block_size,
                 window=self.batch_size * self.fetch_factor,
             )
-        running = [
-            read_fetches(
-                order,
-                _fetches_of(lane, n=len(self), n_lanes=self.lanes, fetch=self.fetch_factor),
-                batch_size=self.batch_size,
-                read=self._fetch,
-                take=self.batch_callback,
-            )
-            for lane in lanes
-        ]
+        running = [self._lane(order, lane) for lane in lanes]
         while running:  # a lane never has fewer batches than the next, and at most one more
             for lane in tuple(running):
                 try:
@@ -166,44 +158,14 @@ class BlockLoader(IterableDataset[Any]):
                     continue
                 yield batch if self.batch_transform is None else self.batch_transform(batch)
 
+    def _lane(self, order: npt.NDArray[np.int64], lane: int) -> Iterator[Any]:
+        for fetch in _fetches_of(lane, n=len(self), n_lanes=self.lanes, fetch=self.fetch_factor):
+            wanted = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in fetch]
+            yield from read_together(wanted, read=self._fetch, take=self.batch_callback)
+
     def _fetch(self, cells: npt.NDArray[np.int64]) -> Any:
         fetched = self.fetch_callback(self.collection, cells)
         return fetched if self.fetch_transform is None else self.fetch_transform(fetched)
-
-
-def read_fetches(
-    order: npt.NDArray[np.int64],
-    fetches: Iterable[range],
-    *,
-    batch_size: int,
-    read: Callable[[npt.NDArray[np.int64]], Any],
-    take: Callable[[Any, npt.NDArray[np.int64]], Any],
-) -> Iterator[Any]:
-    """Batches of an order, those of a fetch read at once.
-
-    Parameters
-    ----------
-    order
-        Cells in the order in which they are wanted. Shape ``(n_cells,)``.
-    fetches
-        Numbers of the batches that are read together.
-    batch_size
-        Cells in a batch.
-    read
-        Takes ascending cells.
-    take
-        Takes what was read, and which of its cells, in order, make a batch.
-    """
-    for fetch in fetches:
-        wanted = [order[i * batch_size : (i + 1) * batch_size] for i in fetch]
-        cells = np.concatenate(wanted)
-        ranks = np.empty(len(cells), dtype=np.int64)
-        ascending = np.argsort(cells)
-        ranks[ascending] = np.arange(len(cells))
-        fetched = read(cells[ascending])
-        for places in np.split(ranks, np.cumsum([len(part) for part in wanted])[:-1]):
-            yield take(fetched, places)
-        del fetched
 
 
 def take_cells(fetched: Any, cells: npt.NDArray[np.int64]) -> Any:

@@ -13,7 +13,7 @@ from ._curated import read_layout
 from ._form import Form
 from ._handles import Handles
 from ._kept import KeptRows
-from ._rows import ColumnCache, gather_csr, group_by_file
+from ._rows import ColumnCache, gather_csr, group_by_file, read_together
 from .corpus import obs_column
 
 if TYPE_CHECKING:
@@ -91,13 +91,7 @@ class FilesReader:
 
     def read_each(self, wanted: Sequence[npt.NDArray[np.int64]]) -> Iterator[Batch]:
         """Read the cells of several batches at once, in the order of the files; give each batch."""
-        cells = np.concatenate(wanted)
-        ascending = np.argsort(cells)
-        ranks = np.empty(len(cells), dtype=np.int64)
-        ranks[ascending] = np.arange(len(cells))
-        x, columns = self._gather(cells[ascending])
-        for places in np.split(ranks, np.cumsum([len(part) for part in wanted])[:-1]):
-            yield self._batch(x[places], {key: values[places] for key, values in columns.items()})
+        return read_together(wanted, read=self._gather, take=self._take)
 
     def _gather(
         self, cells: npt.NDArray[np.int64]
@@ -115,6 +109,14 @@ class FilesReader:
         )
         labels = {field: self._read_label(field, datasets, rows) for field in self._form.labels}
         return x, {"dataset": datasets, "row": cells.copy(), **labels}
+
+    def _take(
+        self,
+        gathered: tuple[sparse.csr_matrix, dict[str, npt.NDArray[np.int64]]],
+        places: npt.NDArray[np.int64],
+    ) -> Batch:
+        x, columns = gathered
+        return self._batch(x[places], {key: values[places] for key, values in columns.items()})
 
     def _batch(self, x: sparse.csr_matrix, columns: dict[str, npt.NDArray[np.int64]]) -> Batch:
         is_sparse = self._form.output == "csr"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -10,14 +10,26 @@ from scipy import sparse
 from ._hdf5 import find_layout, read_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from ._handles import Handles
     from ._hdf5 import Layout
 
-__all__ = ["ColumnCache", "FileRows", "gather_csr", "group_by_file", "read_block", "read_csr_block"]
+__all__ = [
+    "ColumnCache",
+    "FileRows",
+    "gather_csr",
+    "group_by_file",
+    "read_block",
+    "read_csr_block",
+    "read_together",
+]
+
+
+Fetched = TypeVar("Fetched")
+Taken = TypeVar("Taken")
 
 
 class ColumnCache:
@@ -88,6 +100,32 @@ def group_by_file(files: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> 
     for places in np.split(order, ends) if len(order) else ():
         unique, source = np.unique(rows[places], return_inverse=True)
         yield FileRows(int(files[places[0]]), unique, places, source)
+
+
+def read_together(
+    wanted: Sequence[npt.NDArray[np.int64]],
+    *,
+    read: Callable[[npt.NDArray[np.int64]], Fetched],
+    take: Callable[[Fetched, npt.NDArray[np.int64]], Taken],
+) -> Iterator[Taken]:
+    """Read the cells of several batches at once, and give each batch.
+
+    Parameters
+    ----------
+    wanted
+        Cells of each batch, none twice.
+    read
+        Takes ascending cells.
+    take
+        Takes what was read, and which of its cells, in order, make a batch.
+    """
+    cells = np.concatenate(wanted)
+    ranks = np.empty(len(cells), dtype=np.int64)
+    ascending = np.argsort(cells)
+    ranks[ascending] = np.arange(len(cells))
+    fetched = read(cells[ascending])
+    for places in np.split(ranks, np.cumsum([len(part) for part in wanted])[:-1]):
+        yield take(fetched, places)
 
 
 def read_block(
