@@ -168,7 +168,7 @@ COMPARISONS = [
     Comparison(ours="files, CSR, gzip", peer="scDataset, blocks of 1, gzip", goal=2),
     Comparison(ours="files, dense", peer="MappedCollection", goal=2.5),
     Comparison(ours="files, dense, gzip", peer="MappedCollection, gzip", goal=2.5),
-    Comparison(ours="MappedCorpus", peer="MappedCollection"),
-    Comparison(ours="MappedCorpus, gzip", peer="MappedCollection, gzip"),
+    Comparison(ours="MappedCorpus", peer="MappedCollection", goal=2.5),
+    Comparison(ours="MappedCorpus, gzip", peer="MappedCollection, gzip", goal=2.5),
     Comparison(ours="files, dense", peer="AnnLoader"),
 ]

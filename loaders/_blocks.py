@@ -10,9 +10,9 @@ import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import InputError
+from ._arguments import whole
 from ._epochs import EpochClock, Turn, block_order
 from ._rows import read_together
-from ._whole import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

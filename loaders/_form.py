@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import InputError
+from ._arguments import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,12 +19,6 @@ Check = Literal["first read", "always", "never"]
 """When bytes are compared with their hash."""
 Choose = Literal["top", "random", "random+unexpressed"]
 """Which genes of a cell become tokens."""
-
-
-def _one_of(name: str, value: object, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        msg = f"{name} is {value!r}. Choose {', '.join(map(repr, allowed))}."
-        raise InputError(msg, {name: str(value)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +44,7 @@ class Tokens:
 
     def __post_init__(self) -> None:
         if isinstance(self.choose, str):
-            _one_of("choose", self.choose, get_args(Choose))
+            one_of(self.choose, get_args(Choose), name="choose")
         else:
             object.__setattr__(self, "choose", tuple(self.choose))
         if self.length < 1 or not 0 <= self.n_unexpressed <= self.length:
@@ -106,9 +101,9 @@ class Form:
     output: Output = "csr"
     """``"csr"``: sparse X; ``"dense"``; ``"ragged"``: ids and counts of all cells one after the
     other; ``"tokens"``."""
-    labels: tuple[str, ...] = ()
+    labels: Sequence[str] = ()
     """Fields to give as class integers."""
-    genes: tuple[str, ...] | None = None
+    genes: Sequence[str] | None = None
     """The vocabulary; None for all genes, sorted."""
     renamed: Mapping[str, str] | None = None
     """Other names of genes, see `PackedCorpus.projected`."""
@@ -116,9 +111,9 @@ class Form:
     """Which genes, if `output` is ``"tokens"``."""
     scaling: Scaling = Scaling()
     """What is done to counts."""
-    obs: tuple[str, ...] = ()
+    obs: Sequence[str] = ()
     """Columns of obs to add."""
-    obsm: tuple[str, ...] = ()
+    obsm: Sequence[str] = ()
     """Arrays of obsm to add, such as ``spatial``."""
     measured: bool = False
     """Whether to add which genes were measured in each cell."""
@@ -126,8 +121,8 @@ class Form:
     """When bytes are compared with their hash."""
 
     def __post_init__(self) -> None:
-        _one_of("output", self.output, get_args(Output))
-        _one_of("check", self.check, get_args(Check))
+        one_of(self.output, get_args(Output), name="output")
+        one_of(self.check, get_args(Check), name="check")
         for name in ("labels", "obs", "obsm"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.genes is not None:

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import ConflictError, InputError, SchemaError
+from ._arguments import whole
 from ._batch import Batch, use_up_torch_notices
 from ._device import to_device
 from ._epochs import MAX_WORKERS, EpochClock, Turn, block_order, epoch_order
@@ -19,7 +20,6 @@ from ._files_reader import FilesReader
 from ._form import Form, Scaling, Tokens
 from ._freed import keep_freed_memory
 from ._prefetch import in_threads
-from ._whole import whole
 from .corpus import Corpus
 from .recording import handed_out, watch
 
@@ -145,12 +145,12 @@ class CorpusLoader(IterableDataset[Batch]):
         form = Form(
             output="csr" if self._dense_there else output,
             labels=self.labels,
-            genes=None if genes is None else tuple(genes),
+            genes=genes,
             renamed=renamed,
             tokens=tokens or Tokens(),
             scaling=scaling or Scaling(),
-            obs=tuple(obs),
-            obsm=tuple(obsm),
+            obs=obs,
+            obsm=obsm,
             measured=measured,
             check=check,
         )

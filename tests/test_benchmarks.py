@@ -29,7 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
         "duplicates",
         "hierarchy",
         pytest.param("loaders", marks=pytest.mark.long),
-        pytest.param("loaders_files", marks=pytest.mark.long),
         "registry",
         pytest.param("sources", marks=pytest.mark.long),
         "startup",

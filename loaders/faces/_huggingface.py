@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...errors import InputError
-from .._whole import whole
+from .._arguments import whole
 from ..loader import CorpusLoader
 from ._examples import Examples
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from .._whole import whole
+from .._arguments import whole
 from ..loader import CorpusLoader
 
 if TYPE_CHECKING:

@@ -50,6 +50,13 @@ def find_cells(cells: Any, firsts: Any, shards: Any, places: Any) -> None:
 
 
 @compiled
+def _n_values(facts: Any, place: int) -> Any:
+    """Give the non-zeros of a cell, of 16 or 32 bits each in the shard."""
+    at = facts[COUNTS] + facts[COUNT_BYTES] * place
+    return np.int64(load16(at)) if facts[COUNT_BYTES] == 2 else np.int64(load32(at))
+
+
+@compiled
 def find_rows(
     cells: Any, shards: Any, places: Any, table: Any, check: int, seen: Any, rows: Any
 ) -> int:
@@ -80,8 +87,7 @@ def find_rows(
             return i
         row = rows[i]
         row[ADDRESS], row[LENGTH], row[GENES] = facts[ROWS] + start, end - start, facts[GENE_LIST]
-        at = facts[COUNTS] + facts[COUNT_BYTES] * place
-        row[N_VALUES] = load16(at) if facts[COUNT_BYTES] == 2 else load32(at)
+        row[N_VALUES] = _n_values(facts, place)
         row[CHECK] = check == 2
         if check == 1:
             row[CHECK] = not (seen[cells[i] >> 3] >> (cells[i] & 7)) & 1
@@ -182,9 +188,8 @@ def find_in_blocks(
                 return i
             address, length = address + head + start, end - start
         facts = table[shards[i]]
-        at = facts[COUNTS] + facts[COUNT_BYTES] * places[i]
         row = rows[i]
         row[ADDRESS], row[LENGTH], row[GENES] = address, length, facts[GENE_LIST]
-        row[N_VALUES] = load16(at) if facts[COUNT_BYTES] == 2 else load32(at)
+        row[N_VALUES] = _n_values(facts, places[i])
         row[HASH], row[CHECK] = 0, 0
     return -1

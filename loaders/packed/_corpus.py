@@ -230,13 +230,13 @@ class PackedCorpus:
         """
         form = Form(
             output=output,
-            labels=tuple(labels),
-            genes=None if genes is None else tuple(genes),
+            labels=labels,
+            genes=genes,
             renamed=renamed,
             tokens=tokens or Tokens(),
             scaling=scaling or Scaling(),
-            obs=tuple(obs),
-            obsm=tuple(obsm),
+            obs=obs,
+            obsm=obsm,
             measured=measured,
             check=check,
         )

@@ -84,7 +84,7 @@ class PackedReader:
         genes = packed.genes
         if form.renamed is not None:
             genes = tuple(sorted({form.renamed[gene] for gene in genes if gene in form.renamed}))
-        self.genes = genes if form.genes is None else form.genes
+        self.genes = genes if form.genes is None else tuple(form.genes)
         # says what is wrong with the genes before anything is read
         self._renaming = name_genes([packed.genes], self.genes, renamed=form.renamed)
         self._opened: _Opened | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ...errors import InputError, IntegrityError
+from .._arguments import one_of
 from .._handles import Handles
 from ._format import (
     ALIGNMENT,
@@ -66,9 +67,7 @@ class PackOptions:
     """Arrays of obsm; neighbours and places by default."""
 
     def __post_init__(self) -> None:
-        if self.codec not in get_args(Codec):
-            msg = f"codec is {self.codec!r}. Choose {' or '.join(map(repr, get_args(Codec)))}."
-            raise InputError(msg, {"codec": self.codec})
+        one_of(self.codec, get_args(Codec), name="codec")
         if self.shard_cells < 1 or not 1 <= self.n_block_rows <= 65_536:
             msg = (
                 f"shard_cells is {self.shard_cells!r} and block_rows {self.block_rows!r}. Pass at least "

@@ -1,12 +1,29 @@
-"""Whole numbers among arguments."""
+"""Arguments out of their range."""
 
 from __future__ import annotations
 
 import operator
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 
-__all__ = ["whole"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["one_of", "whole"]
+
+
+def one_of(value: object, allowed: Sequence[str], *, name: str) -> None:
+    """See that a word is one of those allowed.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if value not in allowed:
+        msg = f"{name} is {value!r}. Choose {', '.join(map(repr, allowed))}."
+        raise InputError(msg, {name: str(value)})
 
 
 def whole(value: object, *, name: str, low: int) -> int:
