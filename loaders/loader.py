@@ -162,6 +162,13 @@ class CorpusLoader(IterableDataset[Batch]):
         use_up_torch_notices()
         watch(self)
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__} of {self.corpus.name!r} version {self.corpus.version!r}: {len(self):,} "
+            f"batches of {self.batch_size:,} of {self.corpus.n_cells:,} cells x {len(self.genes):,} genes "
+            f"({self.output}); labels: {', '.join(self.labels) or 'none'}"
+        )
+
     @property
     def genes(self) -> tuple[str, ...]:
         """Gene id of each column of X."""

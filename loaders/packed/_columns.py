@@ -113,6 +113,8 @@ def read_classes(shards: Sequence[Shard], name: str, terms: Sequence[str]) -> Co
 def read_column(shards: Sequence[Shard], name: str) -> Codes | Values:
     """Prepare any column of obs. Categories are those of all shards, sorted.
 
+    Truth values are categories where a shard misses some of them: those of others are then, too.
+
     Raises
     ------
     NotFoundError
@@ -126,6 +128,9 @@ def read_column(shards: Sequence[Shard], name: str) -> Codes | Values:
         known = sorted({column for shard in shards for column in shard.columns})
         msg = f"No shard has a column {name!r} of obs. There are: {', '.join(known) or 'none'}."
         raise NotFoundError(msg, {"column": name})
+    if any(categories is not None for _, categories in having):
+        found = [None if pair is None else _with_categories(*pair) for pair in found]
+        having = [pair for pair in found if pair is not None]
     if len({pair[1] is None for pair in having}) > 1:
         msg = (
             f"Column {name!r} holds categories in some shards and numbers in others. Curate the "
@@ -157,6 +162,14 @@ def read_obsm(shards: Sequence[Shard], name: str) -> Values:
 
 def _column(shard: Shard, name: str) -> tuple[npt.NDArray[Any], Sequence[str] | None] | None:
     return shard.column(name) if name in shard.columns else None
+
+
+def _with_categories(
+    values: npt.NDArray[Any], categories: Sequence[Any] | None
+) -> tuple[npt.NDArray[Any], Sequence[Any] | None]:
+    """Give truth values the categories that they have where some are missing."""
+    is_truth = categories is None and values.dtype.kind == "b"
+    return (values.view(np.int8), (False, True)) if is_truth else (values, categories)
 
 
 def _section(shard: Shard, name: str) -> npt.NDArray[Any] | None:

@@ -3,21 +3,32 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from corpuscle.errors import InputError, NotFoundError
-from corpuscle.loaders import Batch, Corpus, CorpusLoader, PackedCorpus, Scaling, Tokens
+from corpuscle.loaders import (
+    Batch,
+    Corpus,
+    CorpusLoader,
+    PackedCorpus,
+    Scaling,
+    Tokens,
+    pack_corpus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import numpy.typing as npt
-    import pandas as pd
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
@@ -287,6 +298,31 @@ def test_columns_and_arrays_come_with_the_batch(mixed: Corpus, packed: PackedCor
     assert [named[code] for code in batch["obs_cell_type_ontology_term_id"]] == expected
     with pytest.raises(NotFoundError, match="'colour'"):
         packed.read(CELLS, obs=["colour"])
+
+
+def test_truth_values_that_one_dataset_misses_are_categories_of_all(
+    mixed: Corpus, tmp_path: Path
+) -> None:
+    refs, truth = [], np.arange(60) % 3 == 0
+    for ref in mixed.datasets:
+        data = ad.read_h5ad(ref.path)
+        if ref.uid != "m":
+            data.obs["is_primary_data"] = pd.array(truth, dtype="boolean")
+        if ref.uid == "a":
+            data.obs["is_primary_data"] = truth
+        if ref.uid == "b":
+            data.obs.iloc[5, -1] = pd.NA
+        data.write_h5ad(tmp_path / f"{ref.uid}.h5ad")
+        refs.append(replace(ref, path=str(tmp_path / f"{ref.uid}.h5ad")))
+    pack_corpus(replace(mixed, datasets=tuple(refs)), tmp_path / "packed")
+    packed = PackedCorpus.open(tmp_path / "packed")
+    expected = [*truth, *truth, *[-1] * 60]
+    expected[65] = -1
+    found = cast("dict[str, Any]", packed.read(np.arange(180), obs=["is_primary_data"]))
+    assert found["obs_is_primary_data"].tolist() == expected
+    assert packed.categories("is_primary_data") == ("False", "True")
+    seen = packed.to_anndata([0, 1, 65, 120]).obs["is_primary_data"]
+    assert seen.astype(object).where(seen.notna(), None).tolist() == ["True", "False", None, None]
 
 
 def test_some_cells_as_anndata(packed: PackedCorpus, counts: pd.DataFrame) -> None:
