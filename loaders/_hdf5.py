@@ -83,7 +83,10 @@ def find_layout(array: Any) -> Layout | None:
             or filters not in ([], [deflate], [shuffle, deflate])
         ):
             return None
-        if shuffle in filters and array.dtype.itemsize * np.prod(array.chunks) < LEAST_SHUFFLED:
+        if (
+            shuffle in filters
+            and array.dtype.itemsize * np.prod(settings.get_chunk()) < LEAST_SHUFFLED
+        ):
             return None
         rows = settings.get_chunk()[0]
         n_chunks = -(-array.shape[0] // rows)
