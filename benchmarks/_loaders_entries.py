@@ -108,6 +108,7 @@ PEERS = [
 ]
 OURS = [
     _own("packed, CSR", "csr", "packed", "threads"),
+    _own("packed, CSR, one thread ahead", "csr", "packed", None, threads=1),
     _own("packed, ragged", "ragged", "packed", "threads", output="ragged"),
     _own("packed, tokens", "tokens", "packed", "threads", output="tokens"),
     _own("packed, dense", "dense", "packed", "threads", output="dense"),
@@ -149,6 +150,7 @@ COMPARISONS = [
     *(Comparison(ours=name, peer=KERNEL, goal=LEAST_OF_BARE) for name in BARE),
     Comparison(ours="packed, CSR", peer="annbatch", goal=5),
     Comparison(ours="packed, CSR x 2", peer="annbatch", goal=8),
+    Comparison(ours="packed, CSR, one thread ahead", peer="annbatch"),
     Comparison(ours="packed, ragged", peer="annbatch", goal=9),
     Comparison(ours="packed with zstd, CSR", peer="annbatch"),
     Comparison(ours="packed with zstd, CSR, blocks of 32", peer="annbatch"),
@@ -161,7 +163,8 @@ COMPARISONS = [
     Comparison(ours="packed, tokens", peer="scDataLoader", goal=300),
     Comparison(ours="packed, dense", peer="MappedCollection", goal=25),
     Comparison(ours="packed, dense", peer="AnnLoader"),
-    Comparison(ours="packed, CSR x 2", peer="packed, CSR", goal=1.6),
+    Comparison(ours="packed, CSR x 2", peer="packed, CSR, one thread ahead", goal=1.6),
+    Comparison(ours="packed, CSR x 2", peer="packed, CSR"),
     Comparison(ours="files, CSR, blocks of 64", peer="scDataset, blocks of 64", goal=2),
     Comparison(ours="files, CSR, blocks of 64, gzip", peer="scDataset, blocks of 64, gzip", goal=2),
     Comparison(ours="files, CSR", peer="scDataset, blocks of 1", goal=2),

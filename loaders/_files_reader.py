@@ -11,6 +11,7 @@ from ..errors import InputError
 from ._batch import Batch, sparse_tensor
 from ._curated import read_layout
 from ._form import Form
+from ._freed import keep_freed_memory
 from ._handles import Handles
 from ._kept import KeptRows
 from ._rows import ColumnCache, gather_csr, group_by_file, read_together
@@ -97,6 +98,7 @@ class FilesReader:
         self, cells: npt.NDArray[np.int64]
     ) -> tuple[sparse.csr_matrix, dict[str, npt.NDArray[np.int64]]]:
         """Read X, and what else is known of each cell."""
+        keep_freed_memory()
         datasets, rows = self._kept.locate(cells)
         x = gather_csr(
             self._stores,

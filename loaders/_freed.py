@@ -1,4 +1,4 @@
-"""Memory that batches give back."""
+"""Memory that scipy's matrices give back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["keep_freed_memory"]
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what batches give back, up to 62 MiB, for the next ones.
+    """Let the C library keep what matrices give back, up to 62 MiB, for the next ones.
 
-    Otherwise it goes back to the system, which clears every page of the next batch: a third of the
-    time of a sparse one. The library of GNU keeps twice the largest piece that was ever freed, if
-    that had less than 32 MiB (``M_MMAP_THRESHOLD`` in mallopt(3)); so free one, never touched. Other
-    libraries are none the wiser.
+    Otherwise it goes back to the system, which clears every page of the next one: a quarter of the
+    time of reading them from files. The library of GNU keeps twice the largest piece that was ever
+    freed, if that had less than 32 MiB (``M_MMAP_THRESHOLD`` in mallopt(3)); so free one, never
+    touched. Other libraries are none the wiser.
     """
     piece = np.empty(31 * 2**20, dtype=np.uint8)
     del piece

@@ -18,7 +18,6 @@ from ._device import to_device
 from ._epochs import MAX_WORKERS, EpochClock, Turn, block_order, epoch_order
 from ._files_reader import FilesReader
 from ._form import Form, Scaling, Tokens
-from ._freed import keep_freed_memory
 from ._prefetch import in_threads
 from .corpus import Corpus
 from .recording import handed_out, watch
@@ -327,7 +326,6 @@ class CorpusLoader(IterableDataset[Batch]):
             yield batch
 
     def _batches(self, turn: Turn, *, first: int, step: int) -> Iterator[tuple[int, Batch]]:
-        keep_freed_memory()
         order = self._order(turn.epoch)
         positions = range(turn.position + first, len(self), step)
         if self.block_size > 1 and isinstance(self._reader, FilesReader):

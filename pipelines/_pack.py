@@ -16,10 +16,11 @@ from ..loaders.packed._pack import finish, pack_one, plan_shards, prepare_folder
 from ._answers import made_by
 from ._collect import find_collection, open_corpus
 from ._lamin import connect
+from ._memory_limit import memory_bytes
 from ._registrar import NewFile, NewRun, register
 from ._staging import file_facts, staging
 from ._versions import code_version
-from ._worker import MEMORY_SHARE, Worker, memory_bytes
+from ._worker import MEMORY_SHARE, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from ._pack import Packed
@@ -20,6 +22,14 @@ def packed_view(packed: Packed, *, dry_run: bool) -> RenderableType:
         f"{packed.name}@{packed.version} {'would be' if dry_run else 'is'} packed ({packed.codec}) in "
         f"{packed.folder}: {packed.n_cells:,} cells in {packed.n_shards:,} shards, {about}"
         f"{size(packed.n_bytes)}; {packed.n_written:,} written, {rest:,} used again"
+    )
+
+
+def verified_view(folder: Path, found: dict[str, Any]) -> RenderableType:
+    """Say what is whole."""
+    return Text(
+        f"{folder} is whole: {found['n_cells']:,} cells, {found['n_values']:,} values in "
+        f"{found['n_shards']:,} shards, {size(found['n_bytes'])}"
     )
 
 

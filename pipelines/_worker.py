@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..curation._threads import THREADS_VARIABLE, n_threads
 from ..errors import CrashError
+from ._memory_limit import memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,18 +211,6 @@ def file_reader() -> Worker:
     worker = Worker()
     atexit.register(worker.close)
     return worker
-
-
-def memory_bytes() -> int:
-    """Memory of this machine, or of the container if that has less."""
-    from pathlib import Path
-
-    import psutil
-
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else "max"
-    total = int(psutil.virtual_memory().total)
-    return min(total, int(text)) if text.isdecimal() else total
 
 
 def _size(n_bytes: int) -> str:

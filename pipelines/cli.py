@@ -17,7 +17,7 @@ from ._console import Flag, Json, Pairs, complain, err, out, progress, show
 from ._diff_cli import diff
 from ._duplicates_cli import duplicates, report_to
 from ._ingest_cli import ingest, sources
-from ._pack_cli import pack
+from ._pack_cli import pack, verify
 from ._references_cli import references
 from ._review_cli import decision, review, upgrade
 
@@ -36,6 +36,7 @@ app.command(review)
 app.command(ingest)
 app.command(build)
 app.command(pack)
+app.command(verify)
 app.command(sources)
 app.command(diff)
 app.command(duplicates)

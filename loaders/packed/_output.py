@@ -11,6 +11,7 @@ import torch
 from ...errors import InputError
 from .._batch import csr_tensor
 from . import _batches, _row, _tokens
+from ._buffers import Buffers
 from ._decode import SCRATCH
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class RowWriter:
             self._choose = _CHOICES[form.tokens.choose]
         elif form.output == "tokens":
             self._listed = self._places_of(form.tokens.choose)
+        self._buffers = Buffers()
         self._local = threading.local()
 
     def write(
@@ -97,7 +99,7 @@ class RowWriter:
             msg = f"A batch of {len(rows):,} cells has {n:,} values. Use a smaller batch_size."
             raise InputError(msg, {"n_values": n})
         kinds: tuple[Any, Any] = (np.int32, np.float32) if sparse else self._ragged
-        ids, values = np.empty(n, kinds[0]), np.empty(n, kinds[1])
+        ids, values = self._buffers.empty(n, kinds[0]), self._buffers.empty(n, kinds[1])
         indptr = np.empty(len(rows) + 1, np.int32)
         _see(_batches.fill_rows(rows, *self._common(), indptr, ids, values, depth))
         if indptr[-1] < n:
@@ -113,7 +115,7 @@ class RowWriter:
     def _write_dense(
         self, rows: npt.NDArray[np.int64], depth: npt.NDArray[np.float64]
     ) -> dict[str, torch.Tensor]:
-        out = np.empty((len(rows), len(self._renaming.genes)), np.float32)
+        out = self._buffers.empty((len(rows), len(self._renaming.genes)), np.float32)
         _see(_batches.fill_dense(rows, *self._common(), *self._one_row(rows), out, depth))
         return {"X": torch.from_numpy(out)}
 
@@ -125,9 +127,9 @@ class RowWriter:
         depth: npt.NDArray[np.float64],
     ) -> dict[str, torch.Tensor]:
         shape = len(rows), len(self._listed)
-        ids = np.empty(shape, np.int32)
-        counts = np.empty(shape, np.float32)
-        mask = np.empty(shape, np.bool_)
+        ids = self._buffers.empty(shape, np.int32)
+        counts = self._buffers.empty(shape, np.float32)
+        mask = self._buffers.empty(shape, np.bool_)
         n_zeros = self._form.tokens.n_unexpressed
         how = self._renaming.bits, self._choose, n_zeros, self._listed, draws, cells
         room = self._one_row(rows)

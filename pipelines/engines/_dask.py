@@ -9,8 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConflictError, CorpuscleError, CrashError
+from .._memory_limit import memory_bytes
 from .._versions import code_version
-from .._worker import MEMORY_SHARE, Worker, memory_bytes
+from .._worker import MEMORY_SHARE, Worker
 from ._engine import ATTEMPTS, STOPS, Engine, attempt, was_killed
 
 if TYPE_CHECKING:

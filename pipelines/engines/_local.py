@@ -8,8 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from ...curation._threads import n_threads
+from .._memory_limit import memory_bytes
 from .._outcome import Watch
-from .._worker import MEMORY_SHARE, Worker, memory_bytes
+from .._worker import MEMORY_SHARE, Worker
 from ._engine import ATTEMPTS, STOPS, Engine, attempt, was_killed
 
 if TYPE_CHECKING:

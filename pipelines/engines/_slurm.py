@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from ...errors import NotFoundError
@@ -14,8 +15,15 @@ if TYPE_CHECKING:
     from ..recipes import Slurm
 
 
+LOOK_S = 30.0
+"""Seconds between two looks for jobs that have ended."""
+
+
 class SlurmJobs(DaskCluster):
     """Workers are jobs that are submitted with ``sbatch`` and cancelled in the end.
+
+    A job that ends before, at its walltime or with its node, is replaced by a new one; what it
+    was at is done again.
 
     Parameters
     ----------
@@ -40,7 +48,30 @@ class SlurmJobs(DaskCluster):
 
         with SLURMCluster(**_settings(self.slurm)) as cluster:
             cluster.scale(jobs=self.slurm.jobs)
-            yield str(cluster.scheduler_address)
+            done = threading.Event()
+            watcher = threading.Thread(target=_replace_ended, args=(cluster, done), daemon=True)
+            watcher.start()
+            try:
+                yield str(cluster.scheduler_address)
+            finally:
+                done.set()
+                watcher.join()
+
+
+def _replace_ended(cluster: Any, done: threading.Event) -> None:
+    """Submit a job for each whose workers were there and are no more."""
+    n_jobs, came = len(cluster.worker_spec), set[str]()
+    while not done.wait(LOOK_S):
+        here = {str(worker["name"]) for worker in cluster.scheduler_info["workers"].values()}
+        workers_of = {
+            name: {f"{name}{suffix}" for suffix in spec.get("group", [""])}
+            for name, spec in cluster.worker_spec.items()
+        }
+        ended = [name for name, own in workers_of.items() if own & came and not own & here]
+        came = here | came - set().union(*(workers_of[name] for name in ended))
+        if ended:
+            cluster.sync(cluster.scale_down, ended)
+            cluster.scale(jobs=n_jobs)
 
 
 def job_script(slurm: Slurm) -> str:

@@ -71,6 +71,25 @@ def test_a_collection_is_packed_and_registered_with_its_lineage(
     assert status()["datasets"]
 
 
+def test_a_folder_is_verified_and_damage_is_named(
+    collection: str, tmp_path: Path, corpuscle: Callable[..., Done]
+) -> None:
+    out = tmp_path / "out"
+    assert corpuscle("pack", collection, "--out", out).code == 0
+    told = corpuscle("verify", out, "--json").json
+    assert (told["n_cells"], told["n_shards"]) == (12, 2)
+    assert "is whole: 12 cells" in corpuscle("verify", out).out
+    shard = min((out / "shards").iterdir())
+    content = bytearray(shard.read_bytes())
+    content[8] ^= 1  # the first byte of the first row
+    shard.unlink()  # it is a link to the file in the storage
+    shard.write_bytes(content)
+    done = corpuscle("verify", out)
+    assert done.code == 3
+    assert shard.name in done.err
+    assert corpuscle("verify", tmp_path).code == 1
+
+
 def test_packing_again_registers_nothing_and_the_folder_may_be_elsewhere(
     ln: Any, collection: str, tmp_path: Path
 ) -> None:

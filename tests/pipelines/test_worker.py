@@ -15,7 +15,8 @@ import pytest
 
 from corpuscle.errors import CrashError, SchemaError
 from corpuscle.pipelines import Watch, ingest
-from corpuscle.pipelines._worker import Worker, file_reader, memory_bytes
+from corpuscle.pipelines._memory_limit import memory_bytes
+from corpuscle.pipelines._worker import Worker, file_reader
 
 from .conftest import write_h5ad
 

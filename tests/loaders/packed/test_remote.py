@@ -91,6 +91,22 @@ def bucket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture
+def google(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    import gcsfs  # type: ignore[import-untyped]
+    from gcp_storage_emulator.server import create_server  # type: ignore[import-untyped]
+
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="atlas")
+    server.start()
+    monkeypatch.setenv(
+        "STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.server_port}"
+    )
+    files = gcsfs.GCSFileSystem(token="anon", skip_instance_cache=True)
+    files.put(str(folder), "atlas/packed", recursive=True)
+    yield "gs://atlas/packed"
+    server.stop()
+
+
 def test_batches_from_a_web_server_are_the_same(
     server: tuple[str, type[Ranges]], packed: PackedCorpus
 ) -> None:
@@ -104,6 +120,14 @@ def test_batches_from_s3_are_the_same(bucket: str, packed: PackedCorpus) -> None
     there = PackedCorpus.open(bucket)
     loader = there.loader(16, labels=LABELS, threads=2, block_size=8)
     assert contents(loader) == contents(packed.loader(16, labels=LABELS, block_size=8))
+
+
+@pytest.mark.filterwarnings("ignore:google.cloud.storage._experimental:DeprecationWarning")
+def test_batches_from_google_are_the_same(google: str, packed: PackedCorpus) -> None:
+    loader = PackedCorpus.open(google).loader(16, labels=LABELS, threads=2)
+    assert contents(loader) == contents(packed.loader(16, labels=LABELS))
+    with pytest.raises(NotFoundError, match="no packed corpus"):
+        PackedCorpus.open(f"{google}/nowhere")
 
 
 def test_blocks_are_asked_for_once_and_together(server: tuple[str, type[Ranges]]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +20,8 @@ from corpuscle.ontologies import tables_in_use
 from corpuscle.pipelines._job import Job, Shared, SourceAt
 from corpuscle.pipelines._memory import MemoryVersion
 from corpuscle.pipelines._versions import code_version
-from corpuscle.pipelines.engines import BuildWatch, DaskCluster, LocalProcesses
+from corpuscle.pipelines.engines import BuildWatch, DaskCluster, LocalProcesses, SlurmJobs, _slurm
+from corpuscle.pipelines.recipes import Slurm
 from corpuscle.pipelines.sources import SourceDataset
 from corpuscle.pipelines.transfer import RemoteFile
 
@@ -88,3 +92,74 @@ def test_a_scheduler_that_ends_is_told_and_fails_no_dataset(shared: Shared, tmp_
     with pytest.raises(ConflictError, match=r"scheduler is gone\. What is registered stays"):
         next(results)
     scheduler.wait()
+
+
+SBATCH = """#!/bin/sh
+# as much of SLURM as is needed: a job is a group of processes, its number that of the group
+for script; do :; done
+cp "$script" "$script.job"
+setsid sh "$script.job" >>"$SLURM_JOBS.log" 2>&1 &
+echo $! >>"$SLURM_JOBS"
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+for job; do kill -TERM -- "-$job"; done
+"""
+
+
+@pytest.fixture
+def slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file with the numbers of the jobs that were submitted."""
+    commands, jobs = tmp_path / "bin", tmp_path / "jobs"
+    commands.mkdir()
+    for name, script in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOBS", str(jobs))
+    monkeypatch.chdir(tmp_path)
+    yield jobs
+    for job in jobs.read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(job), signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_slurm_job_that_ends_is_replaced(
+    web: Server,
+    shared: Shared,
+    slurm_jobs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: int,
+) -> None:
+    monkeypatch.setattr(_slurm, "LOOK_S", 0.5)
+    page = web.put("one.h5ad", bytes(2**20), pause_s=1)
+    slurm = Slurm(jobs=1, cores=2, processes=processes, memory="8GB", interface="lo")
+    jobs = [job_at(f"{web.url}/one.h5ad")]
+
+    def end_first_job() -> None:
+        while not page.sent:
+            time.sleep(0.05)
+        os.killpg(int(slurm_jobs.read_text()), signal.SIGKILL)
+        page.pause_s = 0
+
+    ending = threading.Thread(target=end_first_job)
+    ending.start()
+    results: Any = SlurmJobs(slurm).run(jobs, shared, BuildWatch())
+    with contextlib.closing(results):
+        ((place, result),) = next(results)
+    ending.join()
+    assert (place, isinstance(result, Exception)) == (0, True)  # these bytes are no matrix
+    assert page.sent > len(page.content)
+    first, second = map(int, slurm_jobs.read_text().split())
+    assert first != second
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:  # the second is cancelled
+        try:
+            os.killpg(second, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the job lives on")
