@@ -45,6 +45,8 @@ class GeneMap:
     """What `resolve_genes` said, one row per feature, and `target`: its gene's position or -1."""
     var: pd.DataFrame = field(repr=False)
     """The curated dataset's var: one row per gene, index sorted."""
+    max_per_gene: int
+    """The most features that are summed into one gene."""
 
     def apply(self, rows: csr_matrix) -> csr_matrix:
         """Sum the features of each gene and leave out those without one.
@@ -78,13 +80,6 @@ class GeneMap:
         )
         mapped.sort_indices()
         return mapped
-
-    @property
-    def max_per_gene(self) -> int:
-        """The most features that are summed into one gene."""
-        target = self.features["target"]
-        counts = target[target >= 0].value_counts()
-        return int(counts.max()) if len(counts) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +165,8 @@ def _text_columns(var: pd.DataFrame) -> dict[str, pd.Series[Any]]:
     for name in var.columns:
         values = var[name]
         if values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-            texts = [
-                "" if pd.isna(value) else str(value).strip() for value in values.astype(object)
-            ]
+            pairs = zip(values.astype(object), values.isna(), strict=True)
+            texts = ["" if is_missing else str(value).strip() for value, is_missing in pairs]
             columns["column:index" if name == "index" else str(name)] = texts
     return {name: pd.Series(texts, dtype=object) for name, texts in columns.items()}
 
@@ -196,8 +190,12 @@ def _without_version(texts: pd.Series[Any]) -> pd.Series[Any]:
 
 def looks_like_id(texts: pd.Series[Any]) -> float:
     """Share of the texts that have the shape of a stable gene id."""
-    shape = r"(?:ENS[A-Z]*G\d{11}(?:\.\d+)?|WBGene\d{8}|FBgn\d{7}|ERCC-\d{5})"
-    return float(texts.str.fullmatch(shape).mean()) if len(texts) else 0.0
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shape = r"^(?:ENS[A-Z]*G\d{11}(?:\.\d+)?|WBGene\d{8}|FBgn\d{7}|ERCC-\d{5})$"
+    found: Any = pc.match_substring_regex(pa.array(texts, pa.string()), shape)
+    return float(pc.mean(found).as_py()) if len(texts) else 0.0
 
 
 def map_genes(
@@ -237,8 +235,13 @@ def map_genes(
         raise GeneMappingError(msg, details)
     genes = table[resolved].drop_duplicates("gene_id").set_index("gene_id").sort_index()
     target = genes.index.get_indexer(pd.Index(table["gene_id"]))
-    table["target"] = np.where(resolved.to_numpy(), target, -1)
-    return GeneMap(column=features.column, features=table, var=_curated_var(genes, table))
+    table["target"] = np.where(resolved, target, -1)
+    return GeneMap(
+        column=features.column,
+        features=table,
+        var=_curated_var(genes, table),
+        max_per_gene=int(np.bincount(target[resolved]).max()),
+    )
 
 
 def _forget(table: pd.DataFrame, rows: npt.NDArray[np.bool_]) -> None:

@@ -66,22 +66,26 @@ def marked_sums(
         is_marked |= marks[:, mark]
     sums = np.zeros((len(indptr) - 1, 1 + n_marks))
     for row in range(len(sums)):
+        total = 0.0
         for i in range(indptr[row], indptr[row + 1]):
-            sums[row, 0] += data[i]
+            total += data[i]
             if is_marked[indices[i]]:
                 for mark in range(n_marks):
                     if marks[indices[i], mark]:
                         sums[row, 1 + mark] += data[i]
+        sums[row, 0] = total
     return sums
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
 def row_sums(indptr: Places, data: Values) -> npt.NDArray[np.float64]:
     """Sum each row."""
     sums = np.zeros(len(indptr) - 1)
     for row in range(len(sums)):
+        total = 0.0
         for i in range(indptr[row], indptr[row + 1]):
-            sums[row] += data[i]
+            total += data[i]
+        sums[row] = total
     return sums
 
 
@@ -117,12 +121,26 @@ def hashed_sums(
     n_hashed = np.zeros(len(indptr) - 1, dtype=np.int64)
     sums = np.zeros(len(indptr) - 1, dtype=np.uint64)
     for row in range(len(sums)):
+        n, total = 0, np.uint64(0)
         for i in range(indptr[row], indptr[row + 1]):
             x = hashes[indices[i]]
             if x != 0:
-                x += np.uint64(data[i]) * np.uint64(0x9E3779B97F4A7C15)
+                x += np.uint64(np.int64(data[i])) * np.uint64(0x9E3779B97F4A7C15)
                 x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
                 x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-                sums[row] += x ^ (x >> np.uint64(31))
-                n_hashed[row] += 1
+                total += x ^ (x >> np.uint64(31))
+                n += 1
+        n_hashed[row], sums[row] = n, total
     return n_hashed, sums
+
+
+@njit(cache=True, nogil=True)
+def byte_planes(
+    values: npt.NDArray[np.unsignedinteger[Any]], n_bytes: int
+) -> npt.NDArray[np.uint8]:
+    """Put the first bytes of all numbers before their second ones, and so on. Shape ``(n_bytes, n)``."""
+    planes = np.empty((n_bytes, len(values)), dtype=np.uint8)
+    for k in range(n_bytes):
+        for i in range(len(values)):
+            planes[k, i] = (values[i] >> (8 * k)) & 0xFF
+    return planes

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 """Environment variable with the number of threads, which faiss and BLAS obey as well."""
+MOST_AT_ONCE = 4
+"""Items that `in_order` works at."""
 
 
 def n_threads() -> int:
@@ -34,3 +39,19 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         while item := coming.result():
             coming = pool.submit(take)
             yield item[0]
+
+
+def in_order(work: Callable[[T], Made], items: Iterable[T]) -> Iterator[Made]:
+    """Do something with each item in threads, and give the results in order.
+
+    One item more than there are threads is in memory, and threads are few on any machine.
+    """
+    n = min(n_threads(), MOST_AT_ONCE)
+    doing: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(n) as pool:
+        for item in items:
+            doing.append(pool.submit(work, item))
+            if len(doing) > n:
+                yield doing.popleft().result()
+        while doing:
+            yield doing.popleft().result()

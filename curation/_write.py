@@ -11,7 +11,7 @@ from ..errors import SchemaError
 from ._counts_file import new_counts
 from ._fingerprints import fingerprints
 from ._quality import cell_quality
-from ._threads import ahead
+from ._threads import ahead, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
+    from scipy.sparse import csr_matrix
 
     from ._genes import GeneMap
     from ._matrix import Matrix
@@ -73,24 +74,27 @@ def write_counts(
 
     from ._kernels import row_sums
 
+    def measure(chunk: tuple[int, csr_matrix]) -> tuple[int, csr_matrix, pd.DataFrame]:
+        """Give the row after the chunk, its rows in terms of genes, and what is known of each."""
+        start, rows = chunk
+        inside = kept[(kept >= start) & (kept < start + rows.shape[0])] - start
+        chosen = rows if len(inside) == rows.shape[0] else rows[inside]
+        if chosen.dtype != np.float32 or genes.max_per_gene > 1:
+            chosen = chosen.astype(np.float64)
+        mapped = genes.apply(chosen)
+        measures = cell_quality(mapped, genes.var, top_genes=top_genes).assign(
+            fingerprint=fingerprints(mapped, hashes),
+            counts_in=row_sums(chosen.indptr, chosen.data),
+        )
+        return start + rows.shape[0], mapped, measures
+
     parts = []
     with new_counts(path, (len(kept), len(genes.var)), dtype) as counts:
-        for start, rows in ahead(matrix.chunks()):
-            inside = kept[(kept >= start) & (kept < start + rows.shape[0])] - start
-            chosen = rows if len(inside) == rows.shape[0] else rows[inside]
-            if chosen.dtype != np.float32 or genes.max_per_gene > 1:
-                chosen = chosen.astype(np.float64)
-            mapped = genes.apply(chosen)
-            quality = cell_quality(mapped, genes.var, top_genes=top_genes)
-            parts.append(
-                quality.assign(
-                    fingerprint=fingerprints(mapped, hashes),
-                    counts_in=row_sums(chosen.indptr, chosen.data),
-                )
-            )
+        for done, mapped, measures in in_order(measure, ahead(matrix.chunks())):
             counts.append(mapped)
+            parts.append(measures)
             if progress is not None:
-                progress(start + rows.shape[0], matrix.shape[0])
+                progress(done, matrix.shape[0])
     return pd.concat(parts, ignore_index=True)
 
 

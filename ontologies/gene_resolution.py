@@ -42,8 +42,9 @@ def resolve(features: Sequence[str], organism: str, symbols: Sequence[str] | Non
     found = _Findings.empty(len(source))
     found.settle(source.str.startswith(_RETIRED_PROBE, na=False).to_numpy(), "deprecated")
     _by_id(source, genes, found)
-    _by_name(source, genes, found)
-    owners = id_owners(source)
+    if found.open.any():
+        _by_name(source, genes, found)
+    owners = id_owners(source[found.open | (found.method == "retired")]).reindex(source.index)
     if symbols is not None:
         is_id = (owners == known.taxon_id).to_numpy()
         _by_own_symbol(pd.Series(list(symbols), dtype=object), is_id, genes, found)
@@ -82,9 +83,8 @@ class _Findings:
 
 
 def _by_id(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
-    bare = source.str.extract(_VERSIONED, expand=False)
-    for texts, method in ((source, "id"), (bare, "id_version")):
-        rows = genes.rows_of(texts)
+    for method, pattern in (("id", None), ("id_version", _VERSIONED)):
+        rows = genes.rows_of(source if pattern is None else _extracted(source, pattern, found))
         retired = (rows >= 0) & genes.retired[rows]
         found.settle((rows >= 0) & ~retired, method, rows)
         for place in np.flatnonzero(retired & found.open):
@@ -94,9 +94,14 @@ def _by_id(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
                 found.row[place] = heirs[0]
             elif heirs:
                 found.candidates[int(place)] = heirs
-    on_x = genes.rows_of(source.str.extract(_COPY_ON_Y, expand=False))
+    on_x = genes.rows_of(_extracted(source, _COPY_ON_Y, found))
     on_y = np.asarray([genes.copies.get(int(row), int(row)) for row in on_x], dtype=np.intp)
     found.settle((on_y >= 0) & ~genes.retired[on_y], "par_copy", on_y)
+
+
+def _extracted(source: pd.Series[str], pattern: str, found: _Findings) -> pd.Series[str]:
+    """Take the part of open features that a pattern names; null for others."""
+    return source[found.open].str.extract(pattern, expand=False).reindex(source.index)
 
 
 def _by_name(source: pd.Series[str], genes: Genes, found: _Findings) -> None:
@@ -125,7 +130,7 @@ def _made_unique(
     """Refuse names with a number that tells them from a twin: the twin is another gene."""
     names = genes.exact
     strange = found.open & (names.within(codes, speaking).n == 0)
-    bare = source.str.extract(_MADE_UNIQUE, expand=False)
+    bare = _extracted(source, _MADE_UNIQUE, found)
     twins = strange & (bare.isin(source) & bare.notna()).to_numpy()
     found.settle(twins & (names.codes(bare.where(twins)) >= 0), "symbol_made_unique")
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import pytest
 
-from corpuscle.curation._threads import ahead, n_threads
+from corpuscle.curation._threads import MOST_AT_ONCE, ahead, in_order, n_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,3 +53,34 @@ def test_what_is_known_in_the_context_is_known_while_items_are_made() -> None:
     known: ContextVar[int] = ContextVar("known", default=0)
     known.set(7)
     assert list(ahead(known.get() for _ in range(2))) == [7, 7]
+
+
+@pytest.mark.parametrize("told", ["1", "3", "64"])
+def test_results_come_in_the_order_of_the_items_of_which_few_are_at_hand(
+    monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    given, most = 0, 0
+
+    def items() -> Iterator[int]:
+        nonlocal given
+        for i in range(40):
+            given += 1
+            yield i
+
+    def work(i: int) -> int:
+        time.sleep(0.002 * (i % 3))
+        return i * i
+
+    for taken, found in enumerate(in_order(work, items())):
+        assert found == taken * taken
+        most = max(most, given - taken)
+    assert (given, taken) == (40, 39)
+    assert most <= min(int(told), MOST_AT_ONCE) + 1
+
+
+def test_an_error_of_the_work_comes_in_its_place() -> None:
+    found = in_order(lambda i: 6 // i, [3, 2, 0, 1])
+    assert [next(found), next(found)] == [2, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(found)

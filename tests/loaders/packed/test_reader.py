@@ -11,18 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from torch.utils.data import DataLoader
 
+from corpuscle.curation import project_genes
 from corpuscle.errors import InputError, NotFoundError
 from corpuscle.loaders import (
     Batch,
     Corpus,
     CorpusLoader,
+    DatasetRef,
     PackedCorpus,
     Scaling,
     Tokens,
     pack_corpus,
 )
+from corpuscle.ontologies import gene_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
+MOUSE = "NCBITaxon:10090"
 CELLS = np.random.default_rng(0).permutation(180)
 
 
@@ -175,6 +180,40 @@ def test_orthologs_give_mouse_cells_the_genes_of_human(packed: PackedCorpus) -> 
     assert {names[gene] for gene in packed.genes_of("NCBITaxon:9606")} == set(
         packed.genes_of("NCBITaxon:9606")
     )
+
+
+@pytest.mark.parametrize("how", ["one2one", "sum", "best"])
+def test_cells_are_projected_on_the_way_as_project_genes_does(tmp_path: Path, how: Any) -> None:
+    genes, chance = gene_table("mouse").index[::25], np.random.default_rng(0)
+    x: Any = sparse.random(20, len(genes), 0.2, "csr", np.float32, chance)
+    x.data[:] = chance.geometric(0.4, x.nnz)
+    n = len(genes)
+    var = pd.DataFrame(
+        {
+            "symbol": genes,
+            "biotype": pd.Categorical(["protein_coding"] * n),
+            "organism_ontology_term_id": pd.Categorical([MOUSE] * n),
+            "source_id": genes,
+            "resolution": pd.Categorical(["id"] * n),
+        },
+        index=genes.rename("gene_id"),
+    )
+    data = ad.AnnData(x, pd.DataFrame(index=[str(i) for i in range(20)]), var)
+    data.write_h5ad(tmp_path / "mouse.h5ad")
+    ref = DatasetRef(
+        uid="mouse", key="mouse", path=str(tmp_path / "mouse.h5ad"), n_cells=20, organism=MOUSE
+    )
+    corpus = Corpus(name="mouse", version="1", uid="mouse001", datasets=(ref,), classes={})
+    packed = PackedCorpus.open(pack_corpus(corpus, tmp_path / "packed"))
+    names = packed.projected("NCBITaxon:9606", how)
+    found, report = project_genes(data, how=how)
+    expected: Any = found.to_df()
+    assert report.counts_moved > 0
+    assert (expected.sum() > 0).any()
+    batch = packed.read(range(20), renamed=names)
+    columns = list(packed.loader(renamed=names).genes)
+    assert (dense(batch) == expected.reindex(columns=columns, fill_value=0)).all(axis=None)
+    assert batch["X"].values().sum().item() == report.counts_moved
 
 
 def test_top_tokens_are_the_highest_counts(packed: PackedCorpus, counts: pd.DataFrame) -> None:
