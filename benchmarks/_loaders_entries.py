@@ -75,6 +75,7 @@ def _own(name: str, form: str, function: str, two: str | None, **options: Any) -
 
 PEERS = [
     _entry("annbatch", "csr", "annbatch", "annbatch"),
+    _entry("annbatch, one core", "csr", "annbatch", "annbatch", cores=1),
     _entry("SCDL", "csr", "scdl", "scdl"),
     _entry("scDataset, blocks of 16", "csr", "scdataset", "scdataset"),
     _entry("HF datasets", "csr", "hf", "hf"),
@@ -109,6 +110,8 @@ PEERS = [
 OURS = [
     _own("packed, CSR", "csr", "packed", "threads"),
     _own("packed, CSR, one thread ahead", "csr", "packed", None, threads=1),
+    _own("packed, CSR, checked always", "csr", "packed", None, check="always"),
+    _own("packed, CSR, never checked", "csr", "packed", None, check="never"),
     _own("packed, ragged", "ragged", "packed", "threads", output="ragged"),
     _own("packed, tokens", "tokens", "packed", "threads", output="tokens"),
     _own("packed, dense", "dense", "packed", "threads", output="dense"),
@@ -152,6 +155,9 @@ COMPARISONS = [
     Comparison(ours="packed, CSR x 2", peer="annbatch", goal=8),
     Comparison(ours="packed, CSR, one thread ahead", peer="annbatch"),
     Comparison(ours="packed, ragged", peer="annbatch", goal=9),
+    Comparison(ours="packed, ragged x 2", peer="annbatch", goal=9),
+    Comparison(ours="packed, CSR", peer="annbatch, one core", goal=5),
+    Comparison(ours="packed, ragged", peer="annbatch, one core", goal=9),
     Comparison(ours="packed with zstd, CSR", peer="annbatch"),
     Comparison(ours="packed with zstd, CSR, blocks of 32", peer="annbatch"),
     Comparison(ours="packed, CSR", peer="SCDL", goal=8),

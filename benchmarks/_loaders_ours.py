@@ -92,6 +92,7 @@ def packed(
     codec: str = "plain",
     output: Literal["csr", "ragged", "tokens", "dense"] = "csr",
     block: int = 1,
+    check: Literal["first read", "always", "never"] = "first read",
 ) -> Loader:
     """The packed corpus, by `PackedCorpus.loader`; tokens are random expressed genes."""
     from scipy import sparse
@@ -111,6 +112,7 @@ def packed(
         threads=threads,
         tokens=tokens,
         block_size=block,
+        check=check,
     )
     types, n_genes = codes_of(corpus.classes["cell_type"]), n_genes_of(folder)
     bare = None

@@ -7,6 +7,7 @@ cell type and the plate of each cell, by the peer's own means where it has any.
 from __future__ import annotations
 
 import itertools
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def annbatch(folder: Path, batch: int, chunk: int = 512, preload: int = 32) -> Loader:
-    """Chunks of neighbours from zarr that was shuffled when it was written; sparse."""
+def annbatch(
+    folder: Path, batch: int, chunk: int = 512, preload: int = 32, cores: int | None = None
+) -> Loader:
+    """Chunks of neighbours from zarr that was shuffled when it was written; sparse.
+
+    It reads in threads: on all cores, or on the first so many.
+    """
+    if cores is not None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     import anndata as ad
     import zarr
 

@@ -27,8 +27,9 @@ class Layout:
 
     genes: tuple[str, ...]
     """Gene id of each column of a batch."""
-    columns: tuple[npt.NDArray[np.int32], ...]
-    """For each file, the column of each of its genes, or -1. Shape ``(n_genes_of_file,)``."""
+    columns: tuple[npt.NDArray[np.int32] | None, ...]
+    """For each file, the column of each of its genes, or -1. Shape ``(n_genes_of_file,)``. None if
+    they are those of the batches."""
     class_of: tuple[dict[str, npt.NDArray[np.int64]], ...]
     """For each file and field, the class integer of each code, -1 for none; the last entry is
     for code -1. Shape ``(n_categories + 1,)``."""
@@ -69,8 +70,11 @@ def read_layout(
     vocabulary = _vocabulary(genes_of, genes)
     place = {gene: i for i, gene in enumerate(vocabulary)}
     shared: dict[bytes, npt.NDArray[np.int32]] = {}  # many files have the same genes
-    columns = []
+    columns: list[npt.NDArray[np.int32] | None] = []
     for names in genes_of:
+        if tuple(names) == vocabulary:
+            columns.append(None)
+            continue
         own = np.array([place.get(name, -1) for name in names], dtype=np.int32)
         columns.append(shared.setdefault(own.tobytes(), own))
     return Layout(genes=vocabulary, columns=tuple(columns), class_of=tuple(class_of))

@@ -142,7 +142,7 @@ class FilesReader:
         labels = np.empty(len(rows), dtype=np.int64)
         column = obs_column(field)
         for part in group_by_file(datasets, rows):
-            stored = self._stores[part.file]["obs"][column]["codes"]
+            stored = self._stores.part(part.file, f"obs/{column}/codes")
             codes = self._cache.take((part.file, field), stored, part.rows)
             # a cell without a category has code -1, and the last entry answers for it
             labels[part.places] = self._layout.class_of[part.file][field][codes][part.source]

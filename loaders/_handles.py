@@ -70,6 +70,7 @@ class Handles:
         self._opener = opener
         self._max_open = max_open or _files_allowed()
         self._open: dict[int, tuple[Any, Any]] = {}
+        self._parts: dict[int, dict[str, Any]] = {}
         self._pid = os.getpid()
 
     def __len__(self) -> int:
@@ -87,10 +88,20 @@ class Handles:
         pair = self._open.pop(int(index), None)
         if pair is None:
             if len(self._open) >= self._max_open:
-                _shut(self._open.pop(next(iter(self._open))))
+                oldest = next(iter(self._open))
+                self._parts.pop(oldest, None)
+                _shut(self._open.pop(oldest))
             pair = self._opener(self.paths[index])
         self._open[int(index)] = pair
         return pair[1]
+
+    def part(self, index: int, key: str) -> Any:
+        """Give a group or array of a store; it is looked up once as long as the store is open."""
+        store, index = self[index], int(index)
+        found = self._parts.setdefault(index, {})
+        if key not in found:
+            found[key] = store[key]
+        return found[key]
 
     @property
     def n_open(self) -> int:
@@ -99,6 +110,7 @@ class Handles:
 
     def release(self) -> None:
         """Close every file; they are opened again when needed."""
+        self._parts.clear()
         while self._open:
             _shut(self._open.popitem()[1])
         self._pid = os.getpid()
@@ -109,7 +121,7 @@ class Handles:
         self.closed = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
+        return {**self.__dict__, "_open": {}, "_parts": {}}
 
 
 def _files_allowed() -> int:

@@ -153,13 +153,15 @@ def read_ranges(
     IntegrityError
         If the file ends early, or a chunk cannot be decompressed.
     """
+    import h5py
+
     pieces = _cut(layout.chunk_rows, start, stop)
-    file = array.file
     view = out.reshape(-1).view(np.uint8).data
     try:
         read = _copy if layout.sizes is None else _inflate
-        read(file.id.get_vfd_handle(), layout, pieces, view)
+        read(h5py.h5i.get_file_id(array.id).get_vfd_handle(), layout, pieces, view)
     except (EOFError, IsalError) as error:  # type: ignore[misc]  # its type says less
+        file = array.file
         msg = (
             f"{array.name} in {file.filename} cannot be read: {error}. The file is damaged: "
             "fetch it again."

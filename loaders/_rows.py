@@ -160,14 +160,15 @@ class _CsrRows:
     def __init__(
         self, group: Any, rows: npt.NDArray[np.int64], *, cache: ColumnCache, key: Hashable
     ) -> None:
-        indptr = group["indptr"]
+        indptr = group["indptr"]  # `group` is one, or a dictionary of its arrays
         self._start = cache.take(key, indptr, rows).astype(np.int64)
         self._stop = cache.take(key, indptr, rows + 1).astype(np.int64)
         self._arrays = {name: group[name] for name in ("data", "indices")}
         self._layouts = {
             name: cache.layout((key, name), array) for name, array in self._arrays.items()
         }
-        self.dtype: np.dtype[Any] = self._arrays["data"].dtype
+        layout = self._layouts["data"]
+        self.dtype: np.dtype[Any] = (layout or self._arrays["data"]).dtype
         self.ends = np.concatenate([[0], np.cumsum(self._stop - self._start)])
 
     def read_into(self, data: npt.NDArray[Any], indices: npt.NDArray[Any]) -> None:
@@ -221,10 +222,14 @@ def gather_csr(
     Shape ``(n, n_columns)``, in the order asked, columns ascending within each row.
     """
     order = np.empty(len(rows), dtype=np.int64)
-    blocks, moves, n_read = [], [], 0
+    blocks: list[_CsrRows | _DenseRows] = []
+    moves, n_read = [], 0
+    kind: type[_CsrRows | _DenseRows]
     for part in group_by_file(files, rows):
-        x = stores[part.file]["X"]
-        kind = _DenseRows if hasattr(x, "shape") else _CsrRows
+        x, kind = stores.part(part.file, "X"), _DenseRows
+        if not hasattr(x, "shape"):
+            names, kind = ("data", "indices", "indptr"), _CsrRows
+            x = {name: stores.part(part.file, f"X/{name}") for name in names}
         blocks.append(kind(x, part.rows, cache=cache, key=(part.file, "X")))
         moves.append(columns[part.file])
         order[part.places] = n_read + part.source

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "CorpusLoader"]
 
 FORMAT = 1
-_TASK_CELLS = 1024
+_TASK_CELLS = 512
 _TASK_BYTES = 32 * 2**20
 """Of the batches that a thread makes at a time: few large tasks scale, but must fit memory."""
 

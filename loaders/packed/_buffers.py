@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ class Buffers:
         The pieces that were first are taken first, so that few of them are in use.
         """
         kind = np.dtype(dtype)
-        n_bytes = kind.itemsize * int(np.prod(shape))
+        n_bytes = kind.itemsize * (shape if isinstance(shape, int) else math.prod(shape))
         with self._lock:
             small = -1
             for i in range(len(self._pieces)):  # `enumerate` would refer to pieces, too
