@@ -60,7 +60,7 @@ def test_results_come_in_the_order_of_the_items_of_which_few_are_at_hand(
     monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", told)
-    given, most = 0, 0
+    given, most, taken = 0, 0, -1
 
     def items() -> Iterator[int]:
         nonlocal given
