@@ -96,7 +96,7 @@ def google(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import gcsfs  # type: ignore[import-untyped]
     from gcp_storage_emulator.server import create_server  # type: ignore[import-untyped]
 
-    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="atlas")
+    server: Any = create_server("127.0.0.1", 0, in_memory=True, default_bucket="atlas")
     server.start()
     monkeypatch.setenv(
         "STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.server_port}"
