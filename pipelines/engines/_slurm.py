@@ -46,7 +46,10 @@ class SlurmJobs(DaskCluster):
         _need_jobqueue()
         from dask_jobqueue.slurm import SLURMCluster
 
-        with SLURMCluster(**_settings(self.slurm)) as cluster:
+        any_port = {
+            "dashboard_address": ":0"
+        }  # other builds of this machine may have the usual one
+        with SLURMCluster(**_settings(self.slurm), scheduler_options=any_port) as cluster:
             cluster.scale(jobs=self.slurm.jobs)
             done = threading.Event()
             watcher = threading.Thread(target=_replace_ended, args=(cluster, done), daemon=True)
