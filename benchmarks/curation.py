@@ -77,9 +77,8 @@ def _memory(folder: Path, n_cells: int, figures: dict[str, float]) -> None:
 def _speed(folder: Path, python: Path, figures: dict[str, float], *, quick: bool) -> list[Goal]:
     n_cells, repeats = (3_000, 1) if quick else (50_000, 3)
     small, cells, out = (str(folder / f"{name}.h5ad") for name in ("warm", "timed", "out"))
-    measure(
-        CELLS, small, "5000", str(N_DRAWS)
-    )  # as many as let scanpy compile all that it will need
+    # so many that scanpy compiles all that it will need
+    measure(CELLS, small, "5000", str(N_DRAWS))
     measure(CELLS, cells, str(n_cells), str(N_DRAWS))
     home = folder / "scdataloader"
     home.mkdir()

@@ -63,10 +63,9 @@ class CountsFile:
             new = getattr(rows, name).astype(waiting.dtype, copy=False)
             first = np.concatenate([waiting, new[:gap]])
             rest = [new[i : i + STORED_CHUNK] for i in range(gap, len(new), STORED_CHUNK)]
-            *chunks[name], last = [first, *rest, first[:0]]
-            if chunks[name] and len(chunks[name][-1]) < STORED_CHUNK:
-                last = chunks[name].pop()
-            self._waiting[name] = last.copy()
+            chunks[name] = [first, *rest]
+            is_short = len(chunks[name][-1]) < STORED_CHUNK
+            self._waiting[name] = (chunks[name].pop() if is_short else first[:0]).copy()
         for pair in zip(*chunks.values(), strict=True):
             self._packing.append([self._pool.submit(_packed, chunk) for chunk in pair])
         self._write(most=AT_ONCE)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from .._in_threads import in_threads
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 Made = TypeVar("Made")
@@ -47,11 +47,4 @@ def in_order(work: Callable[[T], Made], items: Iterable[T]) -> Iterator[Made]:
     One item more than there are threads is in memory, and threads are few on any machine.
     """
     n = min(n_threads(), MOST_AT_ONCE)
-    doing: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(n) as pool:
-        for item in items:
-            doing.append(pool.submit(work, item))
-            if len(doing) > n:
-                yield doing.popleft().result()
-        while doing:
-            yield doing.popleft().result()
+    return in_threads(work, items, n_threads=n, waiting=n)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 __all__ = ["keep_freed_memory"]
 
 
+@functools.cache  # a process that is forked has the memory of its parent
 def keep_freed_memory() -> None:
     """Let the C library keep what matrices give back, up to 62 MiB, for the next ones.
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from .._in_threads import in_threads
 from ..errors import ConflictError, InputError, SchemaError
 from ._arguments import whole
 from ._batch import Batch, use_up_torch_notices
@@ -18,7 +19,6 @@ from ._device import to_device
 from ._epochs import MAX_WORKERS, EpochClock, Turn, block_order, epoch_order
 from ._files_reader import FilesReader
 from ._form import Form, Scaling, Tokens
-from ._prefetch import in_threads
 from .corpus import Corpus
 from .recording import handed_out, watch
 
@@ -36,7 +36,8 @@ __all__ = ["Batch", "CorpusLoader"]
 FORMAT = 1
 _TASK_CELLS = 512
 _TASK_BYTES = 32 * 2**20
-"""Of the batches that a thread makes at a time: few large tasks scale, but must fit memory."""
+"""Of the batches that a thread makes at a time: larger ones fall out of the caches, smaller ones are
+handed over too often."""
 
 
 class CorpusLoader(IterableDataset[Batch]):
@@ -337,10 +338,12 @@ class CorpusLoader(IterableDataset[Batch]):
             return
         n = self._batches_of_task()
         tasks = (positions[start : start + n] for start in range(0, len(positions), n))
+        n_threads = min(self.threads, self._reader.n_threads)
         for made in in_threads(
             lambda task: [(position, read(position)) for position in task],
             tasks,
-            n_threads=min(self.threads, self._reader.n_threads),
+            n_threads=n_threads,
+            waiting=2 * n_threads,
         ):
             yield from made
 

@@ -40,6 +40,7 @@ def genes_of(var: pd.DataFrame, **options: Any) -> GeneMap:
         ("ENSG0000000000", 0),
         ("GRCh38_ENSG00000000003", 0),
         ("", 0),
+        ("\udc80", 0),
     ],
 )
 def test_stable_ids_are_known_by_their_shape(text: str, share: float) -> None:

@@ -98,13 +98,14 @@ def google(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     server: Any = create_server("127.0.0.1", 0, in_memory=True, default_bucket="atlas")
     server.start()
-    monkeypatch.setenv(
-        "STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server._api._httpd.server_port}"
-    )
-    files = gcsfs.GCSFileSystem(token="anon", skip_instance_cache=True)
-    files.put(str(folder), "atlas/packed", recursive=True)
-    yield "gs://atlas/packed"
-    server.stop()
+    try:
+        port = server._api._httpd.server_port
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+        files = gcsfs.GCSFileSystem(token="anon", skip_instance_cache=True)
+        files.put(str(folder), "atlas/packed", recursive=True)
+        yield "gs://atlas/packed"
+    finally:
+        server.stop()
 
 
 def test_batches_from_a_web_server_are_the_same(

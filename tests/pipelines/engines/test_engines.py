@@ -124,6 +124,23 @@ def slurm_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
             os.killpg(int(job), signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    """Raise an error in the main thread when the time is over."""
+
+    def stop(*_: object) -> None:
+        msg = f"nothing came in {seconds} s"
+        raise TimeoutError(msg)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_slurm_job_that_ends_is_replaced(
@@ -147,7 +164,7 @@ def test_a_slurm_job_that_ends_is_replaced(
     ending = threading.Thread(target=end_first_job)
     ending.start()
     results: Any = SlurmJobs(slurm).run(jobs, shared, BuildWatch())
-    with contextlib.closing(results):
+    with contextlib.closing(results), at_most(60):  # a job that is not replaced is waited for
         ((place, result),) = next(results)
     ending.join()
     assert (place, isinstance(result, Exception)) == (0, True)  # these bytes are no matrix

@@ -1,4 +1,4 @@
-"""Batches made ahead, by threads, in order."""
+"""Things made ahead, by threads, in order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Made = TypeVar("Made")
 
 
 def in_threads(
-    make: Callable[[Task], Made], tasks: Iterable[Task], *, n_threads: int
+    make: Callable[[Task], Made], tasks: Iterable[Task], *, n_threads: int, waiting: int
 ) -> Iterator[Made]:
     """Do tasks in threads and give their results in order.
 
-    At most two tasks a thread are done or under way and not yet taken. An error is raised in the
+    At most `waiting` tasks, and the one that is asked for, are done or under way. An error is raised in the
     place of the result, and nothing comes after it. Threads end when the iterator is closed or
     dropped, after the task that they are at.
 
@@ -29,7 +29,7 @@ def in_threads(
     ----------
     make, tasks
         What is done to each task.
-    n_threads
+    n_threads, waiting
         At least 1.
     """
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="corpuscle-loader")
@@ -37,7 +37,7 @@ def in_threads(
     try:
         for task in tasks:
             ahead.append(pool.submit(make, task))
-            if len(ahead) > 2 * n_threads:
+            if len(ahead) > waiting:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
