@@ -102,8 +102,7 @@ def _packed(values: npt.NDArray[Any]) -> bytes:
     """
     from ._kernels import byte_planes
 
-    size = values.dtype.itemsize
-    planes = byte_planes(values.view(f"<u{size}"), size)
+    planes = byte_planes(values.view(f"<u{values.dtype.itemsize}"))
     packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, zlib_ng.MAX_WBITS, 9, zlib_ng.Z_RLE)
     return packer.compress(planes.data) + packer.flush()
 

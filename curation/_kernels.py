@@ -135,12 +135,10 @@ def hashed_sums(
 
 
 @njit(cache=True, nogil=True)
-def byte_planes(
-    values: npt.NDArray[np.unsignedinteger[Any]], n_bytes: int
-) -> npt.NDArray[np.uint8]:
+def byte_planes(values: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.uint8]:
     """Put the first bytes of all numbers before their second ones, and so on. Shape ``(n_bytes, n)``."""
-    planes = np.empty((n_bytes, len(values)), dtype=np.uint8)
-    for k in range(n_bytes):
+    planes = np.empty((values.itemsize, len(values)), dtype=np.uint8)
+    for k in range(len(planes)):
         for i in range(len(values)):
             planes[k, i] = (values[i] >> (8 * k)) & 0xFF
     return planes
