@@ -35,9 +35,8 @@ def bare_kernel(
         order = np.random.default_rng().permutation(n_cells)
         for start in range(0, n_cells - batch + 1, batch):
             cells = order[start : start + batch]
-            _batches.find_cells(cells, own.firsts, shards, places)
-            _batches.find_rows(cells, shards, places, own.table, 0, seen, rows)
-            common, n = writer._common(), int(rows[:, _row.N_VALUES].sum())
+            found = own.firsts, own.table, 0, seen, shards, places, rows
+            common, n = writer._common(), _batches.find_rows(cells, *found)
             if output == "dense":
                 _batches.fill_dense(rows, *common, *writer._one_row(rows), out, depth)
             elif output == "tokens":

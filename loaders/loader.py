@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "CorpusLoader"]
 
 FORMAT = 1
-_TASK_CELLS = 512
+_TASK_CELLS = 256
 _TASK_BYTES = 32 * 2**20
 """Of the batches that a thread makes at a time: larger ones fall out of the caches, smaller ones are
 handed over too often."""
@@ -343,7 +343,7 @@ class CorpusLoader(IterableDataset[Batch]):
             lambda task: [(position, read(position)) for position in task],
             tasks,
             n_threads=n_threads,
-            waiting=2 * n_threads,
+            waiting=n_threads,
         ):
             yield from made
 

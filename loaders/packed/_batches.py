@@ -58,41 +58,52 @@ def _n_values(facts: Any, place: int) -> Any:
 
 @compiled
 def find_rows(
-    cells: Any, shards: Any, places: Any, table: Any, check: int, seen: Any, rows: Any
-) -> int:
+    cells: Any,
+    firsts: Any,
+    table: Any,
+    check: int,
+    seen: Any,
+    shards: Any,
+    places: Any,
+    rows: Any,
+) -> Any:
     """Find the rows of cells whose blocks are single rows.
 
     Parameters
     ----------
-    cells, shards, places
-        Cells, and what `find_cells` gave.
+    cells, firsts
+        Cells, and the first of each shard.
     table
         Facts of the shards.
     check
         0 for none, 1 for those that were not seen, 2 for all.
     seen
         One bit for each cell. Set here for those to be checked: a failure ends the reading.
-    rows
-        Facts of the rows, written here.
+    shards, places, rows
+        Where the cells are, and facts of the rows, written here.
 
     Returns
     -------
-    -1, or the first cell whose offsets cannot be.
+    How many values all rows have; or of the first cell whose offsets cannot be the number, which
+    counts from -1 down.
     """
+    total: Any = 0
+    find_cells(cells, firsts, shards, places)
     for i in range(len(cells)):
         facts, place = table[shards[i]], places[i]
         start = np.int64(load64(facts[OFFSETS] + 8 * place))
         end = np.int64(load64(facts[OFFSETS] + 8 * place + 8))
         if start < 0 or start > end or end > facts[ROWS_LENGTH]:
-            return i
+            return -1 - i
         row = rows[i]
         row[ADDRESS], row[LENGTH], row[GENES] = facts[ROWS] + start, end - start, facts[GENE_LIST]
         row[N_VALUES] = _n_values(facts, place)
+        total += row[N_VALUES]
         row[CHECK] = check == 2
         if check == 1:
             row[CHECK] = not (seen[cells[i] >> 3] >> (cells[i] & 7)) & 1
         row[HASH] = np.int64(load64(facts[CHECKS] + 8 * place)) if row[CHECK] else 0
-    return -1
+    return total
 
 
 @compiled

@@ -34,8 +34,7 @@ class Buffers:
 
         The pieces that were first are taken first, so that few of them are in use.
         """
-        kind = np.dtype(dtype)
-        n_bytes = kind.itemsize * (shape if isinstance(shape, int) else math.prod(shape))
+        n_bytes = np.dtype(dtype).itemsize * (shape if isinstance(shape, int) else math.prod(shape))
         with self._lock:
             small = -1
             for i in range(len(self._pieces)):  # `enumerate` would refer to pieces, too
@@ -49,5 +48,4 @@ class Buffers:
                     del self._pieces[small]
                 piece = np.empty(n_bytes + n_bytes // 8, np.uint8)  # the next may be longer
                 self._pieces.append(piece)
-            array: npt.NDArray[Any] = piece[:n_bytes].view(kind).reshape(shape)
-            return array
+            return np.ndarray(shape, dtype, buffer=piece)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import IntegrityError, NotFoundError, SchemaError
 from ..corpus import NO_CLASS, obs_column
+from ._gather import gather_bytes, gather_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +46,8 @@ class Codes:
         IntegrityError
             If a cell has a code that stands for nothing, or a term that is not among the classes.
         """
-        from ._gather import gather_codes
-
         found = np.empty(len(shards), dtype=np.int64)
         at = gather_codes(shards, places, self.table, self.classes, found)
-        if at < 0 and found.min(initial=0) < -1:
-            at = int(np.argmin(found))
         if at >= 0:
             msg = (
                 f"Column {self.name!r} of shard {int(shards[at]):,} holds for cell {int(places[at]):,} what "
@@ -78,8 +75,6 @@ class Values:
         self, shards: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
     ) -> npt.NDArray[Any]:
         """Give the value of each cell, NaN where there is none. Shape ``(n, *shape)``."""
-        from ._gather import gather_bytes
-
         found = np.empty((len(shards), *self.shape), dtype=self.dtype)
         if found.dtype.kind == "f":
             found.fill(np.nan)

@@ -22,8 +22,10 @@ cgutils: Any = _cgutils  # is not typed
 carray: Any = numba.carray  # type: ignore[attr-defined]  # as the documentation says
 
 __all__ = [
+    "built",
     "bytes_at",
     "carray",
+    "cgutils",
     "compiled",
     "fetch_ahead",
     "load8",
@@ -31,7 +33,6 @@ __all__ = [
     "load32",
     "load64",
     "ones",
-    "running_sum",
     "trailing_zeros",
 ]
 
@@ -58,7 +59,7 @@ def _stamp() -> tuple[tuple[str, int, int], ...]:
     return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
 
 
-def _built(function: Callable[..., Any]) -> Any:
+def built(function: Callable[..., Any]) -> Any:
     """Make a function whose body is built of instructions."""
     return intrinsic(function)
 
@@ -66,7 +67,7 @@ def _built(function: Callable[..., Any]) -> Any:
 def _loads(bits: int, result: Any) -> Any:
     """Make a function that loads a little-endian number from any address."""
 
-    @_built
+    @built
     def load(typingctx: Any, address: Any) -> Any:
         del typingctx
 
@@ -88,7 +89,7 @@ load32 = _loads(32, types.int64)
 load64 = _loads(64, types.uint64)
 
 
-@_built
+@built
 def bytes_at(typingctx: Any, address: Any) -> Any:
     """Turn an address into a pointer that `numba.carray` takes."""
     del typingctx, address
@@ -100,40 +101,7 @@ def bytes_at(typingctx: Any, address: Any) -> Any:
     return types.voidptr(types.int64), build
 
 
-@_built
-def running_sum(typingctx: Any, values: Any, n_steps: Any) -> Any:
-    """Replace differences by ids, 16 u16 at a time: each is the last one plus itself plus 1.
-
-    `values` is the address of ``16 * n_steps`` numbers, `n_steps` how many times 16 to do.
-    """
-    del typingctx, values, n_steps
-    lanes = 16
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        del signature
-        vector = ir.VectorType(ir.IntType(16), lanes)
-        shuffle = ir.VectorType(ir.IntType(32), lanes)
-        zeros, ones = vector([0] * lanes), vector([1] * lanes)
-        last = cgutils.alloca_once_value(builder, vector([0xFFFF] * lanes))
-        with cgutils.for_range(builder, args[1]) as loop:
-            place = builder.add(args[0], builder.mul(loop.index, loop.index.type(2 * lanes)))
-            pointer = builder.inttoptr(place, vector.as_pointer())
-            found = builder.load(pointer, typ=vector)
-            found.align = 1
-            total = builder.add(found, ones)
-            for step in (1, 2, 4, 8):
-                moved = shuffle([max(i - step, -1) % (lanes + 1) for i in range(lanes)])
-                total = builder.add(total, builder.shuffle_vector(total, zeros, moved))
-            total = builder.add(total, builder.load(last, typ=vector))
-            builder.store(total, pointer).align = 1
-            end = builder.shuffle_vector(total, zeros, shuffle([lanes - 1] * lanes))
-            builder.store(end, last)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), build
-
-
-@_built
+@built
 def trailing_zeros(typingctx: Any, word: Any) -> Any:
     """Count the zeros below the lowest one of a u64 that is not 0."""
     del typingctx, word
@@ -145,7 +113,7 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@_built
+@built
 def ones(typingctx: Any, word: Any) -> Any:
     """Count the ones of a u64."""
     del typingctx, word
@@ -157,7 +125,7 @@ def ones(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-@_built
+@built
 def fetch_ahead(typingctx: Any, address: Any) -> Any:
     """Ask for the 64 bytes around an address, which need not be readable, and go on."""
     del typingctx, address

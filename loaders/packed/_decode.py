@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._compiled import bytes_at, carray, compiled, load16, load32, load64, running_sum
+from ._compiled import bytes_at, carray, compiled, load16, load32, load64
+from ._sums import running_sum16, running_sum32, sum_bytes, sum_nibbles
 
 __all__ = ["DAMAGED", "SCRATCH", "decode_row"]
 
@@ -24,7 +25,7 @@ def decode_row(
     """Decode the row of `length` bytes at `address`, which should have `n` values.
 
     Nothing else is read, and nothing is written but `scratch` and the first `n` of `ids` and
-    `values`, whatever the bytes are. Ids are below `n_genes`.
+    `values`, whatever the bytes are. Ids are below `n_genes`; they are of type uint16 or int32.
 
     Returns
     -------
@@ -41,29 +42,33 @@ def decode_row(
     lows = carray(bytes_at(address + 6), (n,), np.uint8)
     codes = carray(bytes_at(address + 6 + n), (n_codes,), np.uint8)
     place = address + 6 + n + n_codes
-    reach = np.uint32(n)
+    reach: Any = n + _sum(address + 6, lows)
     for k in range(n):
-        reach += lows[k]
         scratch[k] = lows[k]
     for _ in range(n_ids):
         at, high = load16(place), load16(place + 2)
         if at >= n:
             return DAMAGED, 0.0
         scratch[at] += np.uint16(high)
-        reach += np.uint32(high)
+        reach += high
         place += 4
-    if reach > n_genes:  # the id after the last one
+    if reach > min(n_genes, WIDE):  # the id after the last one
         return DAMAGED, 0.0
-    running_sum(scratch.ctypes.data, (n + 15) >> 4)
-    for k in range(n):
-        ids[k] = scratch[k]
-    total: Any = n
+    n_steps = n >> 4
+    if ids.itemsize == 2:
+        last = running_sum16(scratch.ctypes.data, n_steps, ids.ctypes.data)
+    else:
+        last = running_sum32(scratch.ctypes.data, n_steps, ids.ctypes.data)
+    for k in range(16 * n_steps, n):
+        last = (last + 1 + scratch[k]) & WIDE
+        ids[k] = last
     for k in range(n >> 1):
-        values[2 * k] = (codes[k] & 15) + 1
-        values[2 * k + 1] = (codes[k] >> 4) + 1
-        total += np.int64(codes[k] & 15) + np.int64(codes[k] >> 4)
+        values[2 * k] = np.int32((codes[k] & 15) + 1)  # less work to make a float of than 64 bits
+        values[2 * k + 1] = np.int32((codes[k] >> 4) + 1)
     if n & 1:
         values[n - 1] = (codes[n_codes - 1] & 15) + 1
+    total: Any = n + _sum_halves(address + 6 + n, codes[: n >> 1])
+    if n & 1:
         total += np.int64(codes[n_codes - 1] & 15)
     for _ in range(n_values):
         at, value = load16(place), load16(place + 2)
@@ -73,6 +78,28 @@ def decode_row(
         total += value - 16  # the code counted as 16
         place += 4
     return 0, float(total)
+
+
+@compiled
+def _sum(address: int, values: Any) -> Any:
+    """Sum bytes that lie at an address."""
+    total: Any = 0
+    n = len(values) >> 5
+    for step in range(0, n, 128):
+        total += sum_bytes(address + 32 * step, min(128, n - step))
+    for k in range(32 * n, len(values)):
+        total += np.int64(values[k])
+    return total
+
+
+@compiled
+def _sum_halves(address: int, codes: Any) -> Any:
+    """Sum the upper and lower halves of bytes, of which a row has no more than 32,767."""
+    n = len(codes) >> 5
+    total: Any = sum_nibbles(address, n)
+    for k in range(32 * n, len(codes)):
+        total += np.int64(codes[k] & 15) + np.int64(codes[k] >> 4)
+    return total
 
 
 @compiled

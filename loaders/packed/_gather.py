@@ -30,7 +30,7 @@ def gather_codes(shards: Any, places: Any, table: Any, classes: Any, out: Any) -
 
     Returns
     -------
-    -1, or the first cell whose code has no translation.
+    -1, or the first cell whose code has no translation, or one below -1.
     """
     for i in range(len(shards)):
         address, size, start, length = table[shards[i]]
@@ -46,6 +46,8 @@ def gather_codes(shards: Any, places: Any, table: Any, classes: Any, out: Any) -
             if code < -1 or code + 1 >= length:
                 return i
         out[i] = classes[start + code + 1]
+        if out[i] < -1:
+            return i
     return -1
 
 

@@ -71,9 +71,17 @@ class RowWriter:
         self._local = threading.local()
 
     def write(
-        self, rows: npt.NDArray[np.int64], cells: npt.NDArray[np.int64], *, seed: int, epoch: int
+        self,
+        rows: npt.NDArray[np.int64],
+        n_values: int,
+        cells: npt.NDArray[np.int64],
+        *,
+        seed: int,
+        epoch: int,
     ) -> dict[str, torch.Tensor]:
         """Give X, or ids and counts, and the depth of each cell.
+
+        `n_values` is how many all rows have; the order of tokens depends on cells, seed and epoch.
 
         Raises
         ------
@@ -82,7 +90,7 @@ class RowWriter:
         """
         depth = np.empty(len(rows), np.float64)
         if self._form.output in ("csr", "ragged"):
-            batch = self._write_rows(rows, depth)
+            batch = self._write_rows(rows, n_values, depth)
         elif self._form.output == "dense":
             batch = self._write_dense(rows, depth)
         else:
@@ -91,10 +99,9 @@ class RowWriter:
         return batch
 
     def _write_rows(
-        self, rows: npt.NDArray[np.int64], depth: npt.NDArray[np.float64]
+        self, rows: npt.NDArray[np.int64], n: int, depth: npt.NDArray[np.float64]
     ) -> dict[str, torch.Tensor]:
         sparse = self._form.output == "csr"
-        n = int(rows[:, _row.N_VALUES].sum())
         if n >= _LIMIT:
             msg = f"A batch of {len(rows):,} cells has {n:,} values. Use a smaller batch_size."
             raise InputError(msg, {"n_values": n})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..corpus import obs_column
+from . import _batches, _row
 from ._blocks import BlockRows, damaged
 from ._columns import read_classes, read_column, read_obsm
 from ._genes import name_genes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PackedReader"]
 
 _ALWAYS = ("offsets", "n_values", "checks")
+_CHECKS = ("never", "first read", "always")
 
 
 class _Column(Protocol):
@@ -92,23 +94,24 @@ class PackedReader:
 
     def read(self, cells: npt.NDArray[np.int64], *, seed: int, epoch: int) -> Batch:
         """Read cells, in the order given; chance depends on `seed`, `epoch` and the cell."""
-        from ._batches import find_cells, find_rows, mark_seen
-        from ._row import N_FACTS
-
         own = self._open()
-        shards, places = np.empty(len(cells), np.int64), np.empty(len(cells), np.int64)
-        find_cells(cells, own.firsts, shards, places)
-        rows = np.empty((len(cells), N_FACTS), np.int64)
-        check = ("never", "first read", "always").index(self._form.check)
+        shards, places = np.empty((2, len(cells)), np.int64)
+        rows = np.empty((len(cells), _row.N_FACTS), np.int64)
+        check = _CHECKS.index(self._form.check)
         kept = None
-        if own.blocks is not None:
-            kept = own.blocks.find(shards, places, own.table, rows)
-        else:
-            at = find_rows(cells, shards, places, own.table, check, own.seen, rows)
-            if at >= 0:
+        if own.blocks is None:
+            n = _batches.find_rows(
+                cells, own.firsts, own.table, check, own.seen, shards, places, rows
+            )
+            if n < 0:
+                at = -1 - n
                 raise damaged(own.shards[shards[at]], int(places[at]), what="lies out of the rows")
+        else:
+            _batches.find_cells(cells, own.firsts, shards, places)
+            kept = own.blocks.find(shards, places, own.table, rows)
+            n = int(rows[:, _row.N_VALUES].sum())
         try:
-            batch = own.writer.write(rows, cells, seed=seed, epoch=epoch)
+            batch = own.writer.write(rows, n, cells, seed=seed, epoch=epoch)
         except Failure as failure:
             shard = own.shards[shards[failure.at]]
             what = "differs from its hash" if failure.differs else "cannot be decoded"
@@ -117,8 +120,8 @@ class PackedReader:
             ) from None
         del kept
         if check == 1 and own.blocks is None:
-            mark_seen(cells, own.seen)
-        batch["dataset"] = torch.from_numpy(own.datasets[shards])
+            _batches.mark_seen(cells, own.seen)
+        batch["dataset"] = torch.from_numpy(own.datasets.take(shards))
         batch["row"] = torch.from_numpy(cells.copy())
         for key, column in own.columns.items():
             batch[key] = torch.from_numpy(column.read(shards, places))
@@ -152,8 +155,6 @@ class PackedReader:
         return opened
 
     def _make(self) -> _Opened:
-        from ._batches import N_SHARD_FACTS
-
         form, packed = self._form, self._packed
         shards = packed.open_shards(
             [
@@ -168,7 +169,7 @@ class PackedReader:
         place = {ref.uid: i for i, ref in enumerate(packed.corpus.datasets)}
         near = all(shard.footer.codec == "plain" and shard.address for shard in shards)
         lists: dict[tuple[str, ...], int] = {}
-        table = np.zeros((len(shards), N_SHARD_FACTS), dtype=np.int64)
+        table = np.zeros((len(shards), _batches.N_SHARD_FACTS), dtype=np.int64)
         firsts = np.cumsum(sizes) - sizes
         kept = []
         for shard, facts, first in zip(shards, table, firsts.tolist(), strict=True):

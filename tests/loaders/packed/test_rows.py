@@ -132,6 +132,19 @@ def test_no_damage_gets_past_the_buffers(wide: bool) -> None:
     assert n_failed > 1_000
 
 
+@pytest.mark.parametrize("n", [1, 40, 5_000])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_ids_beyond_what_16_bits_hold_are_damage(n: int, dtype: Any) -> None:
+    ids = np.arange(65_535 - n, 65_535)
+    row = encode(ids, np.ones(n))
+    out, values = np.empty(n, dtype), np.empty(n, np.float32)
+    work = 70_000, np.zeros(SCRATCH, np.uint16), out, values
+    assert decode_row(row.ctypes.data, len(row), n, *work) == (0, float(n))
+    assert out.tolist() == ids.tolist()
+    row[6] += 1  # the low byte of the first difference: all ids are one more
+    assert decode_row(row.ctypes.data, len(row), n, *work)[0] != 0
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_the_hash_is_xxh64(data: bytes) -> None:
