@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._compiled import bytes_at, carray, compiled, load16, load32, load64
-from ._sums import running_sum16, running_sum32, sum_bytes, sum_nibbles
+from ._sums import running_sum16, running_sum32, sum_nibbles, widen
 
 __all__ = ["DAMAGED", "SCRATCH", "decode_row"]
 
@@ -42,9 +42,7 @@ def decode_row(
     lows = carray(bytes_at(address + 6), (n,), np.uint8)
     codes = carray(bytes_at(address + 6 + n), (n_codes,), np.uint8)
     place = address + 6 + n + n_codes
-    reach: Any = n + _sum(address + 6, lows)
-    for k in range(n):
-        scratch[k] = lows[k]
+    reach: Any = n + _widen(address + 6, lows, scratch)
     for _ in range(n_ids):
         at, high = load16(place), load16(place + 2)
         if at >= n:
@@ -81,14 +79,16 @@ def decode_row(
 
 
 @compiled
-def _sum(address: int, values: Any) -> Any:
-    """Sum bytes that lie at an address."""
+def _widen(address: int, lows: Any, scratch: Any) -> Any:
+    """Write bytes that lie at an address as u16, and give their sum."""
     total: Any = 0
-    n = len(values) >> 5
+    n = len(lows) >> 5
     for step in range(0, n, 128):
-        total += sum_bytes(address + 32 * step, min(128, n - step))
-    for k in range(32 * n, len(values)):
-        total += np.int64(values[k])
+        to = scratch.ctypes.data + 64 * step
+        total += widen(address + 32 * step, min(128, n - step), to)
+    for k in range(32 * n, len(lows)):
+        scratch[k] = lows[k]
+        total += np.int64(lows[k])
     return total
 
 

@@ -9,7 +9,7 @@ from numba.core import types
 
 from ._compiled import built, cgutils
 
-__all__ = ["running_sum16", "running_sum32", "sum_bytes", "sum_nibbles"]
+__all__ = ["running_sum16", "running_sum32", "sum_nibbles", "widen"]
 
 
 def _load_vector(builder: Any, address: Any, kind: Any) -> Any:
@@ -18,49 +18,66 @@ def _load_vector(builder: Any, address: Any, kind: Any) -> Any:
     return found
 
 
-def _sums(*, nibbles: bool) -> Any:
-    """Make a function that sums bytes, or the halves of bytes, 32 bytes at a time.
+def _total(builder: Any, sums: Any) -> Any:
+    """Add up a vector of u16."""
+    wide = ir.VectorType(ir.IntType(32), sums.type.count)
+    kind = ir.FunctionType(ir.IntType(32), [wide])
+    name = f"llvm.vector.reduce.add.v{sums.type.count}i32"
+    reduce = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.zext(builder.call(reduce, [builder.zext(sums, wide)]), ir.IntType(64))
+
+
+@built
+def widen(typingctx: Any, address: Any, n_steps: Any, target: Any) -> Any:
+    """Write ``32 * n_steps`` bytes at an address as u16 to another, and give their sum.
+
+    At most 128 steps: each of 32 sums is of 16 bits.
+    """
+    del typingctx, address, n_steps, target
+    lanes = 32
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        small = ir.VectorType(ir.IntType(8), lanes)
+        wide = ir.VectorType(ir.IntType(16), lanes)
+        sums = cgutils.alloca_once_value(builder, wide([0] * lanes))
+        with cgutils.for_range(builder, args[1]) as loop:
+            step = builder.mul(loop.index, loop.index.type(lanes))
+            found = builder.zext(_load_vector(builder, builder.add(args[0], step), small), wide)
+            place = builder.add(args[2], builder.add(step, step))
+            builder.store(found, builder.inttoptr(place, wide.as_pointer())).align = 1
+            builder.store(builder.add(builder.load(sums, typ=wide), found), sums)
+        return _total(builder, builder.load(sums, typ=wide))
+
+    return types.int64(types.int64, types.int64, types.int64), build
+
+
+@built
+def sum_nibbles(typingctx: Any, address: Any, n_steps: Any) -> Any:
+    """Sum the upper and lower halves of ``32 * n_steps`` bytes at an address; at most 1,024 steps.
 
     LLVM would widen each to the size of the sum; pairs in 16 bits are a third of the work.
     """
+    del typingctx, address, n_steps
     lanes = 32
 
-    @built
-    def add_up(typingctx: Any, address: Any, n_steps: Any) -> Any:
-        del typingctx, address, n_steps
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        del context, signature
+        small = ir.VectorType(ir.IntType(8), lanes)
+        pairs = ir.VectorType(ir.IntType(16), lanes // 2)
+        sums = cgutils.alloca_once_value(builder, pairs([0] * (lanes // 2)))
+        with cgutils.for_range(builder, args[1]) as loop:
+            step = builder.mul(loop.index, loop.index.type(lanes))
+            found = _load_vector(builder, builder.add(args[0], step), small)
+            low = builder.and_(found, small([15] * lanes))
+            found = builder.add(low, builder.lshr(found, small([4] * lanes)))
+            found = builder.bitcast(found, pairs)
+            low = builder.and_(found, pairs([255] * (lanes // 2)))
+            pair = builder.add(low, builder.lshr(found, pairs([8] * (lanes // 2))))
+            builder.store(builder.add(builder.load(sums, typ=pairs), pair), sums)
+        return _total(builder, builder.load(sums, typ=pairs))
 
-        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            del context, signature
-            small = ir.VectorType(ir.IntType(8), lanes)
-            pairs = ir.VectorType(ir.IntType(16), lanes // 2)
-            wide = ir.VectorType(ir.IntType(32), lanes // 2)
-            sums = cgutils.alloca_once_value(builder, pairs([0] * (lanes // 2)))
-            with cgutils.for_range(builder, args[1]) as loop:
-                step = builder.mul(loop.index, loop.index.type(lanes))
-                found = _load_vector(builder, builder.add(args[0], step), small)
-                if nibbles:
-                    low = builder.and_(found, small([15] * lanes))
-                    found = builder.add(low, builder.lshr(found, small([4] * lanes)))
-                found = builder.bitcast(found, pairs)
-                low = builder.and_(found, pairs([255] * (lanes // 2)))
-                pair = builder.add(low, builder.lshr(found, pairs([8] * (lanes // 2))))
-                builder.store(builder.add(builder.load(sums, typ=pairs), pair), sums)
-            total = builder.zext(builder.load(sums, typ=pairs), wide)
-            kind = ir.FunctionType(ir.IntType(32), [wide])
-            reduce = cgutils.get_or_insert_function(
-                builder.module, kind, f"llvm.vector.reduce.add.v{lanes // 2}i32"
-            )
-            return builder.zext(builder.call(reduce, [total]), ir.IntType(64))
-
-        return types.int64(types.int64, types.int64), build
-
-    return add_up
-
-
-sum_bytes = _sums(nibbles=False)
-"""Sum ``32 * n_steps`` bytes at an address; at most 128 steps."""
-sum_nibbles = _sums(nibbles=True)
-"""Sum the upper and lower halves of ``32 * n_steps`` bytes at an address; at most 1,024 steps."""
+    return types.int64(types.int64, types.int64), build
 
 
 def _running_sums(bits: int) -> Any:

@@ -6,12 +6,12 @@ import numba
 import numpy as np
 import pytest
 
-from corpuscle.loaders.packed._sums import running_sum16, running_sum32, sum_bytes, sum_nibbles
+from corpuscle.loaders.packed._sums import running_sum16, running_sum32, sum_nibbles, widen
 
 
 @numba.njit
-def bytes_of(values: Any, n_steps: int) -> Any:
-    return sum_bytes(values.ctypes.data, n_steps)
+def widened(values: Any, n_steps: int, out: Any) -> Any:
+    return widen(values.ctypes.data, n_steps, out.ctypes.data)
 
 
 @numba.njit
@@ -28,11 +28,14 @@ def ids_of(differences: Any, n_steps: int, ids: Any) -> Any:
 
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("n_steps", [0, 1, 2, 127, 128])
-def test_bytes_are_summed(n_steps: int, start: int) -> None:
+def test_bytes_are_widened_and_summed(n_steps: int, start: int) -> None:
+    n = 32 * n_steps
     values = np.random.default_rng(n_steps).integers(256, size=start + 4096).astype(np.uint8)
-    values = values[start:]
-    assert bytes_of(values, n_steps) == values[: 32 * n_steps].sum()
-    assert bytes_of(np.full(4096, 255, np.uint8), n_steps) == 255 * 32 * n_steps
+    for used in (values[start:], np.full(4096, 255, np.uint8)):
+        out = np.full(n + 32, 7, np.uint16)
+        assert widened(used, n_steps, out) == used[:n].sum()
+        assert out[:n].tolist() == used[:n].tolist()
+        assert (out[n:] == 7).all()
 
 
 @pytest.mark.parametrize("n_steps", [0, 1, 3, 1023, 1024])
