@@ -32,7 +32,7 @@ def in_threads(
     n_threads, waiting
         At least 1.
     """
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="corpuscle-loader")
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="corpuscle")
     ahead: deque[Future[Made]] = deque()
     try:
         for task in tasks:

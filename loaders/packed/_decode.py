@@ -42,7 +42,7 @@ def decode_row(
     lows = carray(bytes_at(address + 6), (n,), np.uint8)
     codes = carray(bytes_at(address + 6 + n), (n_codes,), np.uint8)
     place = address + 6 + n + n_codes
-    reach: Any = n + _widen(address + 6, lows, scratch)
+    reach: Any = n + _widen(lows, scratch)
     for _ in range(n_ids):
         at, high = load16(place), load16(place + 2)
         if at >= n:
@@ -60,13 +60,12 @@ def decode_row(
     for k in range(16 * n_steps, n):
         last = (last + 1 + scratch[k]) & WIDE
         ids[k] = last
+    total: Any = n + _sum_halves(codes[: n >> 1])
     for k in range(n >> 1):
         values[2 * k] = np.int32((codes[k] & 15) + 1)  # less work to make a float of than 64 bits
         values[2 * k + 1] = np.int32((codes[k] >> 4) + 1)
     if n & 1:
         values[n - 1] = (codes[n_codes - 1] & 15) + 1
-    total: Any = n + _sum_halves(address + 6 + n, codes[: n >> 1])
-    if n & 1:
         total += np.int64(codes[n_codes - 1] & 15)
     for _ in range(n_values):
         at, value = load16(place), load16(place + 2)
@@ -79,13 +78,13 @@ def decode_row(
 
 
 @compiled
-def _widen(address: int, lows: Any, scratch: Any) -> Any:
-    """Write bytes that lie at an address as u16, and give their sum."""
+def _widen(lows: Any, scratch: Any) -> Any:
+    """Write bytes as u16, and give their sum."""
     total: Any = 0
     n = len(lows) >> 5
     for step in range(0, n, 128):
-        to = scratch.ctypes.data + 64 * step
-        total += widen(address + 32 * step, min(128, n - step), to)
+        at, to = lows.ctypes.data + 32 * step, scratch.ctypes.data + 64 * step
+        total += widen(at, min(128, n - step), to)
     for k in range(32 * n, len(lows)):
         scratch[k] = lows[k]
         total += np.int64(lows[k])
@@ -93,10 +92,10 @@ def _widen(address: int, lows: Any, scratch: Any) -> Any:
 
 
 @compiled
-def _sum_halves(address: int, codes: Any) -> Any:
+def _sum_halves(codes: Any) -> Any:
     """Sum the upper and lower halves of bytes, of which a row has no more than 32,767."""
     n = len(codes) >> 5
-    total: Any = sum_nibbles(address, n)
+    total: Any = sum_nibbles(codes.ctypes.data, n)
     for k in range(32 * n, len(codes)):
         total += np.int64(codes[k] & 15) + np.int64(codes[k] >> 4)
     return total

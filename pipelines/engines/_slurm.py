@@ -46,9 +46,8 @@ class SlurmJobs(DaskCluster):
         _need_jobqueue()
         from dask_jobqueue.slurm import SLURMCluster
 
-        any_port = {
-            "dashboard_address": ":0"
-        }  # other builds of this machine may have the usual one
+        # other builds of this machine may have the usual port
+        any_port = {"dashboard_address": ":0"}
         with SLURMCluster(**_settings(self.slurm), scheduler_options=any_port) as cluster:
             cluster.scale(jobs=self.slurm.jobs)
             done = threading.Event()
